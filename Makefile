@@ -1,0 +1,35 @@
+# One door. Every target sets up what it needs and is quick when called again.
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO ?=
+
+.PHONY: demo test check fix bench build clean
+
+demo: .venv/installed   ## the main job on real data: which regularization pays off on handwritten digits
+	$(BIN)/dampen compare digits $(DEMO)
+
+test: .venv/installed   ## all tests
+	$(BIN)/python -m pytest
+
+check: .venv/installed  ## lint and types
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/mypy
+
+fix: .venv/installed    ## format and safe lint fixes
+	$(BIN)/ruff check --fix src tests benchmarks
+	$(BIN)/ruff format src tests benchmarks
+
+bench: .venv/installed  ## every benchmark, one after the other (long)
+	for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
+
+build: .venv/installed  ## a wheel in dist/
+	$(BIN)/pip wheel -q --no-deps -w dist .
+
+clean:
+	rm -rf .venv dist
+
+.venv/installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e . pytest ruff mypy
+	touch $@

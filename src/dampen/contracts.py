@@ -1,0 +1,311 @@
+"""The words that all rooms share: what a technique is, what a hook receives, what it may need.
+
+A technique is a frozen dataclass of named strengths with pure hook methods; `technique` declares one:
+
+    @technique
+    class LabelSmoothing:
+        epsilon: Strength = tunable(0.1, off=0.0, low=0.0, high=1.0, meaning="share spread over all classes")
+
+        def batch(self, batch, draws, at):
+            ...
+
+This file imports no torch: cards, recipes and help texts need none.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import numbers
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar, dataclass_transform
+
+from .errors import DampenError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Strength: TypeAlias = "float | Tensor"
+Tensors: TypeAlias = "dict[str, Tensor]"
+Draws: TypeAlias = "dict[str, Any]"
+C = TypeVar("C", bound=type)
+
+
+# ------------------------------------------------------------------ declarations: fields as data
+
+
+@dataclasses.dataclass(frozen=True)
+class Tunable:
+    """A number that tunes a technique: trained per member, scheduled, searched, shown on the card."""
+
+    default: float
+    off: float | None
+    low: float
+    high: float
+    search: tuple[float, float]
+    log: bool
+    meaning: str
+
+    def check(self, who: str, value: object) -> float:
+        """Return `value` as a plain number; raise `DampenError` where it is none or is out of range."""
+        if isinstance(value, bool) or not isinstance(value, numbers.Real) or math.isnan(float(value)):
+            raise DampenError(f"{who} must be a number; got {value!r}.")
+        if not self.low <= float(value) <= self.high:
+            raise DampenError(f"{who} must be {self.legal}; got {value!r}.")
+        return value if isinstance(value, int | float) and type(value) in (int, float) else float(value)
+
+    @property
+    def legal(self) -> str:
+        """The legal range in words, as the error message says it."""
+        if math.isinf(self.high):
+            return f"at least {self.low:g}" if not math.isinf(self.low) else "a number"
+        if math.isinf(self.low):
+            return f"at most {self.high:g}"
+        return f"between {self.low:g} and {self.high:g}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Structural:
+    """A choice that changes the program, not a number: members that differ in it train in separate packs."""
+
+    default: Any
+    choices: tuple[Any, ...] | None
+    low: int | None
+    meaning: str
+
+    def check(self, who: str, value: Any) -> Any:
+        if isinstance(value, list):
+            value = tuple(value)
+        if self.choices is not None and value not in self.choices:
+            known = ", ".join(repr(choice) for choice in self.choices)
+            raise DampenError(f"{who} must be one of {known}; got {value!r}.")
+        if self.low is not None and not (type(value) is int and value >= self.low):
+            raise DampenError(f"{who} must be a whole number, at least {self.low}; got {value!r}.")
+        return value
+
+
+def tunable(
+    default: float,
+    *,
+    off: float | None = None,
+    low: float = -math.inf,
+    high: float = math.inf,
+    search: tuple[float, float] | None = None,
+    log: bool = False,
+    meaning: str,
+) -> Any:
+    """Declare a strength.
+
+    `off` is the value at which the technique does nothing (None: this strength does not switch it);
+    `low` and `high` are what is legal; `search` is what a search samples, by default
+    [default / 30, default * 30] where `log`, else [low, min(high, 3 * default)].
+    """
+    if search is None:
+        search = (default / 30, default * 30) if log else (low, min(high, 3 * default))
+    declared = Tunable(default, off, low, high, search, log, meaning)
+    return dataclasses.field(default=default, metadata={"dampen": declared})
+
+
+def structural(
+    default: Any, *, choices: tuple[Any, ...] | None = None, low: int | None = None, meaning: str
+) -> Any:
+    """Declare a structural choice: one of `choices`, or a whole number from `low` on, or anything."""
+    declared = Structural(default, choices, low, meaning)
+    return dataclasses.field(default=default, metadata={"dampen": declared})
+
+
+def _check_values(self: Any) -> None:
+    """Validation at the door: every declared field of a technique just constructed."""
+    for field in dataclasses.fields(self):
+        value = getattr(self, field.name)
+        checked = field.metadata["dampen"].check(f"{type(self).__name__}.{field.name}", value)
+        object.__setattr__(self, field.name, checked)
+
+
+def _declared(cls: C, kind: str) -> C:
+    for name in getattr(cls, "__annotations__", {}):
+        field = cls.__dict__.get(name)
+        if isinstance(field, dataclasses.Field) and "dampen" in field.metadata:
+            continue
+        if not str(cls.__annotations__[name]).startswith(("ClassVar", "typing.ClassVar")):
+            raise TypeError(f"{cls.__name__}.{name} must be declared with tunable(...) or structural(...).")
+    cls.__post_init__ = _check_values  # type: ignore[attr-defined]
+    cls.dampen_kind = kind  # type: ignore[attr-defined]
+    return dataclasses.dataclass(frozen=True)(cls)
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(tunable, structural))
+def technique(cls: C) -> C:
+    """Make a class with declared fields a technique: a frozen dataclass that validates its values."""
+    return _declared(cls, "technique")
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(tunable, structural))
+def optimizer(cls: C) -> C:
+    """Make a class with declared fields an optimizer: the same declaration, another place in the step."""
+    return _declared(cls, "optimizer")
+
+
+def declarations(declared: Any) -> dict[str, Tunable | Structural]:
+    """The declared fields of a technique or optimizer, class or instance, in order."""
+    return {field.name: field.metadata["dampen"] for field in dataclasses.fields(declared)}
+
+
+def tunables(declared: Any) -> dict[str, Tunable]:
+    return {name: info for name, info in declarations(declared).items() if isinstance(info, Tunable)}
+
+
+def switches(declared: Any) -> dict[str, float]:
+    """The strengths that switch the technique, with the value at which each rests."""
+    return {name: info.off for name, info in tunables(declared).items() if info.off is not None}
+
+
+def is_off(declared: Any) -> bool:
+    """True where every switching strength rests at its off value (never true without one)."""
+    rests = switches(declared)
+    return bool(rests) and all(getattr(declared, name) == off for name, off in rests.items())
+
+
+def structure(declared: Any) -> tuple[Any, ...]:
+    """What must be equal for two members to share a program: the class and its structural choices."""
+    chosen = [name for name, info in declarations(declared).items() if isinstance(info, Structural)]
+    return (type(declared), *(getattr(declared, name) for name in chosen))
+
+
+def with_values(declared: Any, values: Mapping[str, Any]) -> Any:
+    """A copy that carries other values, tensors among them: goes past the constructor and its checks."""
+    copy = object.__new__(type(declared))
+    copy.__dict__.update(declared.__dict__, **values)
+    return copy
+
+
+# ------------------------------------------------------------------ what hooks receive and return
+
+
+class Batch(NamedTuple):
+    """One batch of one member: inputs (N, ...), targets (N, C) or (N, M) as floats, example weights (N,)."""
+
+    inputs: Tensor
+    targets: Tensor
+    weights: Tensor
+
+
+class Clock(NamedTuple):
+    """Where training stands. Plain whole numbers, equal for all members of a pack; both count from 0."""
+
+    step: int
+    steps: int
+    epoch: int
+    epochs: int
+
+
+class Site(NamedTuple):
+    """A place in the model: `path` in the user's module tree, `depth_fraction` from near 0 to 1, the tensors
+    that went in, and the axis of time in what comes out (None where there is none)."""
+
+    path: str
+    depth_fraction: float
+    inputs: tuple[Any, ...] = ()
+    time_axis: int | None = None
+
+
+class Seen(NamedTuple):
+    """What one forward pass showed: the parameters (before edits), the outputs, activations by path at the
+    sites a penalty asked for, the batch, and the buffers as the pass left them."""
+
+    params: Tensors
+    outputs: Tensor
+    activations: Tensors
+    batch: Batch
+    buffers: Tensors
+
+
+class At(NamedTuple):
+    """Everything a hook may look at besides its thing. A new need becomes a field here, never an argument.
+
+    clock: Clock. facts: of the training part (data/facts.py). layout: of the model (models/layout.py).
+    forward(params, batch, edits=, noise=, norm=, again=) -> Seen. lr: the optimizer's learning rate now.
+    before: the parameters before the optimizer moved. state: the technique's own kept tensors.
+    own: its own trained tensors. site: the place an activation comes from.
+    """
+
+    clock: Clock
+    facts: Any
+    layout: Any
+    forward: Callable[..., Seen] | None = None
+    lr: Strength = 0.0
+    before: Tensors = {}
+    state: Tensors = {}
+    own: Tensors = {}
+    site: Site | None = None
+
+
+class Decision(NamedTuple):
+    """What a technique decides at an epoch's end. `keep`: "best" (these weights are the ones to serve, until
+    better ones come), "also" (keep them beside), or None. The engine keeps the weights."""
+
+    stop: bool = False
+    keep: str | None = None
+
+
+# ------------------------------------------------------------------ the table of hooks
+
+
+class Hook(NamedTuple):
+    place: str
+    signature: str
+    meaning: str
+
+
+HOOKS: dict[str, Hook] = {
+    "rebuild": Hook("once", "rebuild(model, at) -> model", "adds structure to the module"),
+    "adds": Hook("once", "adds(layout) -> params", "trained tensors of its own"),
+    "start": Hook("once", "start(params, at) -> state", "kept tensors of its own"),
+    "trains": Hook("epoch start", "trains(layout, clock) -> names", "which tensors train"),
+    "strengths": Hook("before the step", "strengths(values, clock, history) -> values", "schedules"),
+    "batch": Hook("batch", "batch(batch, draws, at) -> batch", "changes inputs, targets, weights"),
+    "parameters": Hook("model", "parameters(params, draws, at) -> params", "edits the weights of a pass"),
+    "activation": Hook("model", "activation(x, draws, at) -> x", "edits an activation of a pass"),
+    "criterion": Hook("loss", "criterion(outputs, targets, at) -> losses (N,)", "replaces the loss"),
+    "objective": Hook("loss", "objective(objective, draws, at) -> objective", "wraps the objective"),
+    "penalty": Hook("loss", "penalty(seen, at) -> scalar", "is added to the objective"),
+    "around_gradient": Hook("gradient", "around_gradient(gradient, at) -> gradient", "wraps the gradient"),
+    "gradients": Hook("gradient", "gradients(grads, draws, at) -> grads", "changes the gradients"),
+    "weights": Hook("weights", "weights(params, state, at) -> params, state", "after the optimizer"),
+    "serving": Hook("prediction", "serving(params, buffers, state) -> params, buffers", "which weights predict"),
+    "bake": Hook("prediction", "bake(params, state) -> params", "the user's own tensors from edited ones"),
+    "epoch": Hook("epoch", "epoch(history) -> Decision", "stops, keeps weights"),
+}
+"""Every hook in the order of the timeline. `draw(thing, key, at) -> dict` serves the one drawing hook."""
+
+DRAWING = ("batch", "parameters", "activation", "objective", "gradients")
+"""Hooks that take draws; a technique with `draw` has exactly one of them."""
+
+EXPENSIVE = ("objective", "around_gradient")
+"""Hooks that may cost whole passes: members with them never share a pack with members without."""
+
+ON_HOST = ("strengths", "epoch", "trains")
+"""Hooks that see plain numbers only: they ask nothing of a pack-mate."""
+
+ONE_PER_RECIPE = {"criterion": "replace the criterion", "serving": "choose the weights that predict"}
+
+NEEDS = {
+    "images": "images (N, C, H, W)",
+    "classes": "classes as targets",
+    "hidden": "a model with hidden layers",
+    "noise": "noise in the forward pass, from another technique of the recipe such as Dropout",
+}
+"""The closed vocabulary of `needs`, each word with what an error message says of it."""
+
+
+def touches(declared: Any, hook: str) -> bool:
+    return hasattr(declared, hook)
+
+
+def hooks_of(declared: Any) -> tuple[str, ...]:
+    """The hooks a technique has, in the order of the timeline."""
+    return tuple(hook for hook in HOOKS if hasattr(declared, hook))
+
+
+def needs_of(declared: Any) -> tuple[str, ...]:
+    return tuple(getattr(declared, "needs", ()))

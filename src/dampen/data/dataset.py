@@ -1,0 +1,157 @@
+"""A data set: inputs, targets, and what is known of them before any split."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import DampenError, NoSuchName
+from .facts import words_of
+
+NUM_PARTS = 3
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Dataset:
+    """inputs (R, ...) float32; targets (R, C) one-hot or (R, M) numbers, float32; classes: the labels in the
+    order of the columns. test_rows: row numbers of the data set's own test part, or None."""
+
+    name: str
+    inputs: Tensor
+    targets: Tensor
+    task: str
+    classes: tuple[str, ...] = ()
+    test_rows: Tensor | None = None
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return tuple(self.inputs.shape[1:])
+
+    @property
+    def words(self) -> frozenset[str]:
+        return words_of(self.task, self.input_shape)
+
+    @property
+    def protocol(self) -> str:
+        return "resampled" if self.test_rows is None else "fixed test"
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """A hash of inputs, targets and test part: the same data, the same name."""
+        digest = hashlib.blake2b(digest_size=16)
+        parts = [self.inputs, self.targets] + ([] if self.test_rows is None else [self.test_rows])
+        for part in parts:
+            digest.update(str(tuple(part.shape)).encode())
+            digest.update(np.ascontiguousarray(part.numpy()).data)
+        return digest.hexdigest()
+
+    def describe(self) -> str:
+        kind = f"{len(self.classes)} classes" if self.task == "classes" else "numbers as targets"
+        shape = " x ".join(str(side) for side in self.input_shape)
+        return f"{self.name}: {len(self.inputs)} rows, inputs {shape}, {kind}"
+
+
+def digits() -> Dataset:
+    """1,797 handwritten digits as images (1, 8, 8) with values from 0 to 16, shipped with scikit-learn."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    return from_arrays(bunch.images[:, None], bunch.target, name="digits")
+
+
+BUILT_IN = {"digits": digits}
+
+
+def load(name: str) -> Dataset:
+    if name not in BUILT_IN:
+        raise NoSuchName("data set", name, BUILT_IN, f"Built in: {', '.join(BUILT_IN)}.")
+    return BUILT_IN[name]()
+
+
+def as_dataset(data: Any) -> Dataset:
+    """A data set from its name, from (inputs, targets), or from (inputs, targets, test inputs, test targets)."""
+    if isinstance(data, Dataset):
+        return data
+    if isinstance(data, str):
+        return load(data)
+    if isinstance(data, Sequence) and len(data) in (2, 4):
+        return from_arrays(*data)
+    raise DampenError(
+        "data must be a name, a Dataset, (inputs, targets) or (inputs, targets, test inputs, test targets); "
+        f"got {type(data).__name__}."
+    )
+
+
+def from_arrays(
+    inputs: Any, targets: Any, test_inputs: Any = None, test_targets: Any = None, *, name: str = "arrays"
+) -> Dataset:
+    """Arrays or tensors: inputs (R, ...) numbers; targets (R,) of whole numbers, booleans or strings (classes), or
+    (R,) or (R, M) of floats (numbers). A test part of its own makes the protocol "fixed test"."""
+    inputs, targets = _array(inputs), _array(targets)
+    test_rows = None
+    if test_inputs is not None:
+        test_inputs, test_targets = _array(test_inputs), _array(test_targets)
+        test_rows = torch.arange(len(inputs), len(inputs) + len(test_inputs))
+        inputs, targets = np.concatenate([inputs, test_inputs]), np.concatenate([targets, test_targets])
+    _check_shapes(inputs, targets)
+    inputs = _finite(inputs, "inputs")
+    if np.issubdtype(targets.dtype, np.floating):
+        numbers = _finite(targets, "targets").reshape(len(targets), -1)
+        if (numbers == numbers[0]).all():
+            raise DampenError(f"The target must vary; got the value {numbers[0][0]:g} in all {len(numbers)} rows.")
+        return Dataset(name, torch.from_numpy(inputs), torch.from_numpy(numbers), "numbers", test_rows=test_rows)
+    if targets.ndim != 1:
+        raise DampenError(f"Class targets must have shape (rows,); got {targets.shape}.")
+    labels, codes = np.unique(targets, return_inverse=True)
+    _check_classes(labels, codes, test_rows)
+    one_hot = torch.nn.functional.one_hot(torch.from_numpy(codes), len(labels)).float()
+    return Dataset(name, torch.from_numpy(inputs), one_hot, "classes", tuple(map(str, labels)), test_rows)
+
+
+def _array(values: Any) -> np.ndarray:
+    if isinstance(values, Tensor):
+        values = values.detach().cpu().numpy()
+    return np.asarray(values)
+
+
+def _check_shapes(inputs: np.ndarray, targets: np.ndarray) -> None:
+    if inputs.ndim < 2 or not (np.issubdtype(inputs.dtype, np.number) or inputs.dtype == bool):
+        raise DampenError(
+            f"inputs must be numbers of shape (rows, ...); got shape {inputs.shape}, type {inputs.dtype}."
+        )
+    if len(inputs) != len(targets):
+        raise DampenError(f"inputs and targets must have as many rows; got {len(inputs)} and {len(targets)}.")
+    if len(inputs) < 2 * NUM_PARTS:
+        raise DampenError(f"data must have at least {2 * NUM_PARTS} rows; got {len(inputs)}.")
+
+
+def _finite(values: np.ndarray, what: str) -> np.ndarray:
+    values = values.astype(np.float32)
+    bad = ~np.isfinite(values).reshape(len(values), -1)
+    if bad.any():
+        columns = np.flatnonzero(bad.any(0))
+        first = ", ".join(f"column {c} ({bad[:, c].sum()} rows)" for c in columns[:3])
+        more = f" and {len(columns) - 3} more columns" if len(columns) > 3 else ""
+        raise DampenError(f"{what} must be finite; got NaN or infinity in {first}{more}. Fill or drop these rows.")
+    return values
+
+
+def _check_classes(labels: np.ndarray, codes: np.ndarray, test_rows: Tensor | None) -> None:
+    if len(labels) < 2:
+        raise DampenError(f"The target must have at least two classes; got one, {labels[0]!s}.")
+    learnable = codes if test_rows is None else codes[: len(codes) - len(test_rows)]
+    parts = NUM_PARTS if test_rows is None else NUM_PARTS - 1
+    counts = np.bincount(learnable, minlength=len(labels))
+    rare = int(counts.argmin())
+    if counts[rare] < parts:
+        raise DampenError(
+            f"Every class must have at least {parts} rows, one for each part; class {labels[rare]!s} has "
+            f"{counts[rare]}. Drop the class or merge it with another. (Are the targets numbers? Pass floats.)"
+        )

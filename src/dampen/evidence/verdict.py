@@ -1,0 +1,132 @@
+"""One verdict, one sentence about a recipe, one sentence about a table. All rooms call these."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from dampen.evidence.maxt import ALPHA
+from dampen.evidence.record import Evidence
+
+Verdict = Literal["real gain", "harmful", "no evidence"]
+
+SHARES = ("accuracy", "balanced_accuracy")  # shown in points, 0.012 -> 1.2
+FEWEST_SEEDS = 6  # 2 of 2^5 flips are already more than 5 %
+USUAL_SEEDS = 12
+
+
+def verdict(evidence: Evidence) -> Verdict:
+    """p <= 0.05 and effect > 0: real gain; p <= 0.05 and effect < 0: harmful; else no evidence."""
+    if evidence.p > ALPHA:
+        return "no evidence"
+    return "real gain" if evidence.effect > 0 else "harmful"
+
+
+def sentence(evidence: Evidence) -> str:
+    """The verdict in plain words, with the size of the effect or the size that could not have been missed."""
+    if verdict(evidence) != "no evidence":
+        return f"{evidence.recipe} {_change(evidence)}; that is more than luck."
+    if evidence.low == evidence.high == 0:
+        return f"{evidence.recipe} scored the same as {evidence.baseline} on all {evidence.seeds} seeds."
+    sharpness = _would_have_been_noticed([evidence])
+    return f"no evidence that {evidence.recipe} changes {_metric(evidence)}; {sharpness}."
+
+
+def conclusion(table: Sequence[Evidence]) -> str:
+    """The whole table in one sentence, for somebody who has never heard of any of its recipes."""
+    if not table:
+        return "Only the baseline was run, so there is nothing to compare."
+    if table[0].seeds < FEWEST_SEEDS:
+        return f"Nothing can be concluded yet: {_would_have_been_noticed(table)}."
+    gains = [evidence for evidence in table if verdict(evidence) == "real gain"]
+    if gains:
+        return _best_of(gains, len(table)) + _harm_clause(table)
+    return _nothing_helped(table) + _harm_clause(table)
+
+
+def _best_of(gains: Sequence[Evidence], num_tried: int) -> str:
+    best = max(gains, key=lambda evidence: evidence.effect)
+    before, after = _level(best, best.baseline_score), _level(best, best.score)
+    if num_tried == 1:
+        start = f"The one change tried, {best.recipe}, helped by more than luck: it"
+    else:
+        start = f"Of the {num_tried} changes tried, {len(gains)} helped by more than luck"
+        start += f"; the best, {best.recipe},"
+    size = f"a gain of {_amount(best, best.effect)}, {_range(best)}"
+    return f"{start} takes {_metric(best)} from {before} to {after} ({size})"
+
+
+def _nothing_helped(table: Sequence[Evidence]) -> str:
+    if len(table) == 1:
+        start = f"The one change tried, {table[0].recipe}, has not improved"
+    else:
+        start = f"None of the {len(table)} changes tried has improved"
+    start += f" {_metric(table[0])} by more than luck"
+    # Harmful recipes are settled, and so is a recipe that equals the baseline on every seed.
+    unsettled = [e for e in table if verdict(e) == "no evidence" and e.detectable > 0]
+    return f"{start}; {_would_have_been_noticed(unsettled)}" if unsettled else start
+
+
+def _harm_clause(table: Sequence[Evidence]) -> str:
+    num_harmful = sum(verdict(evidence) == "harmful" for evidence in table)
+    if num_harmful == 0:
+        return "."
+    return "; it made things worse." if len(table) == 1 else f"; {num_harmful} made things worse."
+
+
+def _would_have_been_noticed(unsettled: Sequence[Evidence]) -> str:
+    bluntest = max(unsettled, key=lambda evidence: evidence.detectable)
+    seeds = bluntest.seeds
+    if seeds < FEWEST_SEEDS:
+        advice = f"use at least {FEWEST_SEEDS}, better {USUAL_SEEDS}"
+        return f"with {_count(seeds, 'seed')} no difference of any size can be told from luck; {advice}"
+    if math.isinf(bluntest.detectable):
+        return f"with {seeds} seeds and so many recipes no gain can be told from luck; use more seeds"
+    size = _amount(bluntest, bluntest.detectable)
+    return f"a gain of {size} or more would have been noticed"
+
+
+def _change(evidence: Evidence) -> str:
+    """As in: raises test accuracy by 1.2 points (between 0.4 and 2.0); a loss adds: which is better."""
+    raises = evidence.score > evidence.baseline_score
+    lower_is_better = raises != (evidence.effect > 0)
+    quality = "better" if evidence.effect > 0 else "worse"
+    size = f"{_amount(evidence, evidence.effect)} ({_range(evidence)})"
+    change = f"{'raises' if raises else 'lowers'} {_metric(evidence)} by {size}"
+    return f"{change}, which is {quality}" if lower_is_better else change
+
+
+def _range(evidence: Evidence) -> str:
+    nearest, farthest = sorted((abs(evidence.low), abs(evidence.high)))
+    return f"between {_number(evidence, nearest)} and {_number(evidence, farthest)}"
+
+
+def _metric(evidence: Evidence) -> str:
+    return "test " + evidence.metric.replace("_", " ")
+
+
+def _amount(evidence: Evidence, value: float) -> str:
+    return _number(evidence, value) + (" points" if evidence.metric in SHARES else "")
+
+
+def _level(evidence: Evidence, score: float) -> str:
+    return f"{100 * score:.1f} %" if evidence.metric in SHARES else _digits(score, 3)
+
+
+def _number(evidence: Evidence, value: float) -> str:
+    """Size without sign: points with one decimal for shares, else three digits; never a 0.0 that is not 0."""
+    if evidence.metric not in SHARES:
+        return _digits(abs(value), 3)
+    points = 100 * abs(value)
+    return f"{points:.1f}" if points >= 0.1 or points == 0 else _digits(points, 1)
+
+
+def _digits(value: float, num_digits: int) -> str:
+    return np.format_float_positional(value, precision=num_digits, fractional=False, trim="-")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,203 @@
+"""What a network tells of itself: the role of each tensor, and the sites where an activation can be edited.
+
+Roles come from module types, never from names. The order of execution comes from one probing forward pass of a
+copy, so that functional activations (`F.relu` in a forward method) are found as well as activation modules.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from ..errors import DampenError, NoSuchName
+
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+WEIGHT_LAYERS = (nn.Linear, nn.Bilinear, *_CONVOLUTIONS, *_TRANSPOSED, nn.RNNBase, nn.MultiheadAttention)
+NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+RUNNING_NORMS = (nn.modules.batchnorm._NormBase,)
+ACTIVATIONS = (
+    *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ELU, nn.CELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish),
+    *(nn.Sigmoid, nn.Tanh, nn.Softplus, nn.Softsign, nn.Hardtanh, nn.Hardsigmoid, nn.Hardswish, nn.LogSigmoid),
+    *(nn.Tanhshrink, nn.Softshrink, nn.Hardshrink, nn.Threshold, nn.GLU),
+)
+_FUNCTIONAL = frozenset(
+    "relu relu_ relu6 leaky_relu leaky_relu_ prelu rrelu elu elu_ celu selu gelu silu mish sigmoid tanh softplus "
+    "softsign hardtanh hardsigmoid hardswish logsigmoid glu".split()
+)
+
+
+class Role(NamedTuple):
+    """kind: weight, bias, norm or embedding. unit_axis: the axis of output units. module: path of its module."""
+
+    kind: str
+    unit_axis: int
+    module: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Layout:
+    """tensors: the role of each parameter. hidden: weight layers followed by an activation and by no norm.
+    output: the last weight layer. sites: paths by word, in order of execution. running: buffers that a training
+    pass changes. own_noise: paths of the network's own dropout modules."""
+
+    tensors: dict[str, Role]
+    hidden: tuple[str, ...]
+    output: str | None
+    sites: dict[str, tuple[str, ...]]
+    running: tuple[str, ...]
+    paths: tuple[str, ...]
+    convolutional: bool
+    recurrent: bool
+
+    @property
+    def words(self) -> frozenset[str]:
+        """Which words of the vocabulary of `needs` this network answers."""
+        return frozenset({"hidden"} if self.hidden else ())
+
+    def weights(self, layers: Any) -> tuple[str, ...]:
+        """Names of the weight tensors that `layers` chooses: "weights" (all of them) or module paths."""
+        if layers == "weights":
+            return tuple(name for name, role in self.tensors.items() if role.kind == "weight")
+        return tuple(name for name in self.inside(layers) if self.tensors[name].kind == "weight")
+
+    def inside(self, layers: Any) -> tuple[str, ...]:
+        """Names of all tensors in `layers`: "body" (everything but the output layer) or module paths."""
+        if layers == "body":
+            return tuple(name for name, role in self.tensors.items() if not _within(role.module, self.output))
+        paths = self._known(layers)
+        return tuple(n for n, role in self.tensors.items() if any(_within(role.module, p) for p in paths))
+
+    def site_paths(self, sites: Any) -> tuple[str, ...]:
+        """Module paths of a word of `sites` or of paths that a user gave."""
+        if isinstance(sites, str) and sites in self.sites:
+            return self.sites[sites]
+        return self._known(sites)
+
+    def depth_fraction(self, path: str) -> float:
+        order = self.sites["activations"]
+        return (order.index(path) + 1) / len(order) if path in order else 1.0
+
+    def _known(self, paths: Any) -> tuple[str, ...]:
+        paths = (paths,) if isinstance(paths, str) else tuple(paths)
+        for path in paths:
+            if path not in self.paths:
+                known = ", ".join(p for p in self.paths if p)
+                raise NoSuchName("layer", str(path), self.paths, f"The model has {known}.")
+        return paths
+
+
+def _within(path: str, parent: str | None) -> bool:
+    return parent is not None and (path == parent or path.startswith(parent + "."))
+
+
+def layout_of(model: nn.Module, example: Tensor) -> Layout:
+    """Probe a copy of `model` with `example` inputs (at least two rows, so that batch norms can train)."""
+    probe = copy.deepcopy(model).train()
+    buffers = {name: buffer.clone() for name, buffer in probe.named_buffers()}
+    with torch.no_grad(), torch.random.fork_rng(devices=[]), _watched(probe) as events:
+        try:
+            probe(example)
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            shape = tuple(example.shape)
+            reason = str(error).strip().splitlines()[0]
+            raise DampenError(
+                f"The model must take inputs of shape {shape}; it failed with: {reason}. "
+                "Make the first layer fit the data."
+            ) from error
+    running = tuple(n for n, b in probe.named_buffers() if n in buffers and not torch.equal(b, buffers[n]))
+    hidden, activations, output = _read(events)
+    modules = dict(model.named_modules())
+    return Layout(
+        tensors=_roles(model),
+        hidden=hidden,
+        output=output,
+        sites={"activations": activations, "inputs": ("standardise",) if "standardise" in modules else ()},
+        running=running,
+        paths=tuple(modules),
+        convolutional=any(isinstance(m, _CONVOLUTIONS + _TRANSPOSED) for m in modules.values()),
+        recurrent=any(isinstance(m, nn.RNNBase) for m in modules.values()),
+    )
+
+
+def _roles(model: nn.Module) -> dict[str, Role]:
+    owners = {id(p): (path, m) for path, m in model.named_modules() for p in m.parameters(recurse=False)}
+    roles = {}
+    for name, tensor in model.named_parameters():
+        path, owner = owners[id(tensor)]
+        if isinstance(owner, NORMS):
+            kind = "norm"
+        elif isinstance(owner, nn.Embedding | nn.EmbeddingBag):
+            kind = "embedding"
+        else:
+            kind = "weight" if tensor.dim() >= 2 else "bias"
+        roles[name] = Role(kind, 1 if isinstance(owner, _TRANSPOSED) and tensor.dim() >= 2 else 0, path)
+    return roles
+
+
+# ------------------------------------------------------------------ the probing pass
+
+
+class _FunctionalActivations(TorchFunctionMode):
+    def __init__(self, events: list[tuple[str, str]], inside: list[str]) -> None:
+        super().__init__()
+        self.events, self.inside = events, inside
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__name__", "") in _FUNCTIONAL and not self.inside:
+            self.events.append(("function", ""))
+        return func(*args, **(kwargs or {}))
+
+
+@contextmanager
+def _watched(model: nn.Module) -> Iterator[list[tuple[str, str]]]:
+    """Events (kind, path) in order of execution; kinds: weight, norm, activation, function."""
+    events: list[tuple[str, str]] = []
+    inside: list[str] = []
+    handles = []
+    kinds = {"weight": WEIGHT_LAYERS, "norm": NORMS, "activation": ACTIVATIONS}
+    for path, module in model.named_modules():
+        kind = next((k for k, types in kinds.items() if isinstance(module, types)), None)
+        if kind is None:
+            continue
+
+        def enter(_m: Any, _a: Any, path: str = path) -> None:
+            inside.append(path)
+
+        def leave(_m: Any, _a: Any, _o: Any, kind: str = kind, path: str = path) -> None:
+            inside.pop()
+            events.append((kind, path))
+
+        handles += [module.register_forward_pre_hook(enter), module.register_forward_hook(leave)]
+    try:
+        with _FunctionalActivations(events, inside):
+            yield events
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _read(events: list[tuple[str, str]]) -> tuple[tuple[str, ...], tuple[str, ...], str | None]:
+    """(hidden, activations, output) from the order of execution."""
+    weights = [i for i, (kind, _) in enumerate(events) if kind == "weight"]
+    if not weights:
+        return (), (), None
+    hidden: list[str] = []
+    activations: list[str] = []
+    for start, end in zip(weights[:-1], weights[1:], strict=True):
+        last, normed = events[start][1], False
+        for kind, path in events[start + 1 : end]:
+            if kind == "norm":
+                last, normed = path, True
+            elif kind in ("activation", "function"):
+                activations.append(path if kind == "activation" else last)
+                if not normed:
+                    hidden.append(events[start][1])
+    return tuple(dict.fromkeys(hidden)), tuple(dict.fromkeys(activations)), events[weights[-1]][1]

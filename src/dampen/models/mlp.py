@@ -1,0 +1,65 @@
+"""A multilayer perceptron, initialised for its activation."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+from torch import Tensor, nn
+
+from ..errors import DampenError
+
+_ACTIVATIONS: dict[str, tuple[type[nn.Module], float]] = {
+    "relu": (nn.ReLU, math.sqrt(2.0)),
+    "tanh": (nn.Tanh, 1.0),
+    "gelu": (nn.GELU, math.sqrt(2.0)),
+    "silu": (nn.SiLU, math.sqrt(2.0)),
+    "selu": (nn.SELU, 1.0),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class MLP:
+    """Flatten, then layers of `hidden` units with an activation, then one output per class or target.
+
+    A factory: `MLP((128, 128))(facts)` returns a fresh module. Weights are normal with the standard deviation
+    gain / sqrt(inputs) (He et al. 2015 for ReLU; LeCun for tanh), biases zero: PyTorch's own default collapses
+    deep narrow networks under an L1 penalty.
+    """
+
+    hidden: tuple[int, ...] = (128, 128)
+    activation: str = "relu"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hidden", tuple(self.hidden))
+        if self.activation not in _ACTIVATIONS:
+            known = ", ".join(_ACTIVATIONS)
+            raise DampenError(f"MLP.activation must be one of {known}; got {self.activation!r}.")
+        if not all(isinstance(width, int) and width >= 1 for width in self.hidden):
+            raise DampenError(f"MLP.hidden must be whole numbers, at least 1; got {self.hidden!r}.")
+
+    def __call__(self, facts: Any) -> nn.Module:
+        return Perceptron((facts.num_inputs, *self.hidden, facts.num_outputs), self.activation)
+
+
+class Perceptron(nn.Module):
+    """(N, ...) -> (N, widths[-1])."""
+
+    def __init__(self, widths: tuple[int, ...], activation: str) -> None:
+        super().__init__()
+        kind, gain = _ACTIVATIONS[activation]
+        layers: list[nn.Module] = []
+        for fan_in, fan_out in zip(widths[:-2], widths[1:-1], strict=True):
+            layers += [_initialised(nn.Linear(fan_in, fan_out), gain), kind()]
+        self.body = nn.Sequential(*layers)
+        self.head = _initialised(nn.Linear(widths[-2], widths[-1]), 1.0)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.head(self.body(inputs.flatten(1)))
+
+
+def _initialised(layer: nn.Linear, gain: float) -> nn.Linear:
+    nn.init.normal_(layer.weight, std=gain / math.sqrt(layer.in_features))
+    nn.init.zeros_(layer.bias)
+    return layer

@@ -1,0 +1,45 @@
+"""Ready-made recipes. Parts never import this file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .contracts import is_off, needs_of
+from .recipe import Recipe
+from .techniques import ASKED_FOR, CATALOGUE
+from .techniques.batch.label_smoothing import LabelSmoothing
+from .techniques.epoch.early_stopping import EarlyStopping
+from .techniques.epoch.one_cycle import OneCycle
+from .techniques.model.dropout import Dropout
+from .techniques.weights.weight_decay import WeightDecay
+
+BASELINE = "baseline"
+DEFAULT = "default"
+
+
+def baseline() -> Recipe:
+    """No technique: Adam(lr=0.001), the last weights."""
+    return Recipe()
+
+
+def default(epochs: int, words: frozenset[str] = frozenset({"classes"})) -> Recipe:
+    """What a careful engineer switches on unasked: one-cycle, decoupled decay, light smoothing (for classes), and
+    the best weights. Patience is the whole run, so the one-cycle is never cut short."""
+    smoothing = (LabelSmoothing(epsilon=0.05),) if "classes" in words else ()
+    return Recipe((OneCycle(), WeightDecay(strength=0.01), *smoothing, EarlyStopping(patience_epochs=epochs)))
+
+
+def candidates(epochs: int, words: frozenset[str]) -> dict[str, Recipe]:
+    """Baseline, default, and each technique that suits the problem at its default strength."""
+    recipes = {BASELINE: baseline(), DEFAULT: default(epochs, words)}
+    for technique in CATALOGUE:
+        suits = all(need in words or need == "noise" for need in needs_of(technique))
+        if suits and technique not in ASKED_FOR and not is_off(technique()):
+            recipe = alone(technique())
+            recipes[" + ".join(recipe.named)] = recipe
+    return recipes
+
+
+def alone(technique: Any) -> Recipe:
+    """A recipe of one technique, with dropout before it where it needs noise to work on."""
+    return Recipe((Dropout(), technique) if "noise" in needs_of(technique) else (technique,))

@@ -1,0 +1,336 @@
+"""Keyed draws: every random number is a function of (member seed, step, site) and of nothing else.
+
+A site is a stable 63-bit hash of names (the technique's in the recipe, the path in the user's model), so a
+member draws the same numbers alone, in any pack, and whatever other techniques the recipe holds.
+
+Generator on the CPU: numpy's SFC64 with the state (seed, step, site, 1) and twelve warm-up words dropped,
+which is SFC64's own seeding with three words. On other devices: Philox-4x32-10 (Salmon et al. 2011) with the
+key (seed, step) and the counter (element, site). Results are reproducible per kind of device.
+
+The draws are operators with vmap rules of their own: `words` (*B, 2) holds seed and step, B being any batch
+shape; the result is (*B, *shape). They have no derivative.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import math
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+WARM_UP_WORDS = 12
+
+
+class Key(NamedTuple):
+    """Names a stream of random numbers. `words` (2,) int64, always on the CPU: member seed and step."""
+
+    words: Tensor
+    device: torch.device
+    site: int = 0
+
+    def __truediv__(self, name: str | int) -> Key:
+        """The key of a place inside this one: a technique, a path, the number of a pass."""
+        return self._replace(site=site_of(self.site, str(name)))
+
+
+@functools.lru_cache(maxsize=65536)
+def site_of(parent: int, name: str) -> int:
+    """A stable hash in [0, 2^63) of a name below a parent site (Python's own `hash` differs per process)."""
+    digest = hashlib.blake2b(f"{parent}/{name}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1
+
+
+def make_key(seed: int, step: int, device: torch.device | str = "cpu") -> Key:
+    return Key(torch.tensor([seed, step], dtype=torch.int64), torch.device(device))
+
+
+# ------------------------------------------------------------------ what techniques call
+
+
+def bits(key: Key, shape: Sequence[int]) -> Tensor:
+    """16 random bits per element, int16."""
+    return torch.ops.dampen.bits(key.words, key.site, shape, key.device)
+
+
+def keep(key: Key, rate: Any, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """Dropout's scaled mask: 0 with probability `rate`, else 1 / (1 - rate); all zeros at rate 1."""
+    return torch.ops.dampen.keep(key.words, key.site, _scalar(rate, key), shape, dtype, key.device)
+
+
+def uniform(key: Key, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """Uniform numbers in [0, 1)."""
+    return torch.ops.dampen.uniform(key.words, key.site, shape, dtype, key.device)
+
+
+def normal(key: Key, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """Standard normal numbers."""
+    return torch.ops.dampen.normal(key.words, key.site, shape, dtype, key.device)
+
+
+def beta(key: Key, alpha: Any, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """Beta(alpha, alpha) numbers; 1 where alpha is 0 (the limit that leaves a mixture unmixed)."""
+    return torch.ops.dampen.beta(key.words, key.site, _scalar(alpha, key), shape, dtype, key.device)
+
+
+def permutation(key: Key, length: int) -> Tensor:
+    """A random order of 0 .. length - 1, int64."""
+    return torch.ops.dampen.permutation(key.words, key.site, length, key.device)
+
+
+def _scalar(value: Any, key: Key) -> Tensor:
+    if isinstance(value, Tensor):
+        return value.detach()
+    return torch.tensor(float(value), dtype=torch.float64, device=key.device)
+
+
+# ------------------------------------------------------------------ streams on the CPU
+
+
+class _Local(threading.local):
+    """One generator per thread: setting its state and drawing from it must not be interleaved."""
+
+    def __init__(self) -> None:
+        self.source = np.random.SFC64()
+        self.generator = np.random.Generator(self.source)
+
+
+_local = _Local()
+
+
+def stream(seed: int, step: int, site: int) -> np.random.Generator:
+    """The generator at the start of the stream (seed, step, site). Use it before asking for another."""
+    source = _local.source
+    source.state = {
+        "bit_generator": "SFC64",
+        "state": {"state": np.array([seed, step, site, 1], dtype=np.uint64)},
+        "has_uint32": 0,
+        "uinteger": 0,
+    }
+    source.random_raw(WARM_UP_WORDS, output=False)
+    return _local.generator
+
+
+def _streams(words: Tensor, site: int) -> Iterator[tuple[int, np.random.Generator]]:
+    for member, (seed, step) in enumerate(words.reshape(-1, 2).tolist()):
+        yield member, stream(seed, step, site)
+
+
+def _empty(words: Tensor, shape: Sequence[int], dtype: torch.dtype) -> tuple[Tensor, Any]:
+    """A CPU tensor (*B, *shape) and a numpy view of it with the batch shape folded into one axis."""
+    out = torch.empty((*words.shape[:-1], *shape), dtype=dtype)
+    flat = out.view(words.numel() // 2, math.prod(shape))
+    return out, (flat.view(torch.int16) if dtype in _HALF else flat).numpy()
+
+
+_HALF = (torch.bfloat16, torch.float16)
+
+
+def _threshold_and_scale(rate: float) -> tuple[int, float]:
+    threshold = min(round(rate * 65536) - 32768, 32767)
+    return threshold, 0.0 if rate >= 1 else 1 / (1 - rate)
+
+
+def _raw16(generator: np.random.Generator, count: int) -> Any:
+    return generator.bit_generator.random_raw(-(-count // 4)).view(np.int16)[:count]
+
+
+def _bits_cpu(words: Tensor, site: int, shape: Sequence[int]) -> Tensor:
+    out, flat = _empty(words, shape, torch.int16)
+    for member, generator in _streams(words, site):
+        flat[member] = _raw16(generator, flat.shape[1])
+    return out
+
+
+def _keep_cpu(words: Tensor, site: int, rate: Tensor, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    out, flat = _empty(words, shape, dtype)
+    rates = rate.expand(words.shape[:-1]).reshape(-1).tolist()
+    for member, generator in _streams(words, site):
+        threshold, scale = _threshold_and_scale(rates[member])
+        mask = _raw16(generator, flat.shape[1]) >= threshold
+        if dtype in _HALF:  # a mask of 0 / 1 times the scale's bit pattern is the scaled mask's bit pattern
+            pattern = torch.tensor(scale, dtype=dtype).view(torch.int16).item()
+            np.multiply(mask.view(np.int8), np.int16(pattern), out=flat[member])
+        else:
+            np.multiply(mask, flat.dtype.type(scale), out=flat[member])
+    return out
+
+
+def _filled(words: Tensor, site: int, shape: Sequence[int], dtype: torch.dtype, fill: Callable[..., Any]) -> Tensor:
+    """Fill by a Generator method in float64 or float32; half types are drawn as float32 and rounded."""
+    wide = torch.float64 if dtype == torch.float64 else torch.float32
+    out, flat = _empty(words, shape, wide)
+    for member, generator in _streams(words, site):
+        fill(generator, flat[member], member)
+    return out.to(dtype)
+
+
+def _uniform_cpu(words: Tensor, site: int, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    return _filled(words, site, shape, dtype, lambda g, row, _: g.random(out=row, dtype=row.dtype))
+
+
+def _normal_cpu(words: Tensor, site: int, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    return _filled(words, site, shape, dtype, lambda g, row, _: g.standard_normal(out=row, dtype=row.dtype))
+
+
+def _beta_cpu(words: Tensor, site: int, alpha: Tensor, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    alphas = alpha.expand(words.shape[:-1]).reshape(-1).tolist()
+
+    def fill(generator: np.random.Generator, row: Any, member: int) -> None:
+        a = alphas[member]
+        row[...] = generator.beta(a, a, size=row.shape) if a > 0 else 1.0
+
+    return _filled(words, site, shape, dtype, fill)
+
+
+def _permutation_cpu(words: Tensor, site: int, length: int) -> Tensor:
+    out, flat = _empty(words, (length,), torch.int64)
+    for member, generator in _streams(words, site):
+        flat[member] = generator.permutation(length)
+    return out
+
+
+# ------------------------------------------------------------------ streams on other devices
+
+_MASK = 0xFFFFFFFF
+
+
+def philox(counter: list[Tensor], key: list[Tensor]) -> list[Tensor]:
+    """Philox-4x32-10: four counter words and two key words (int64 tensors that hold 32 bits each) to four
+    random words. Wrapping int64 products hold the full 64 bits of a 32 x 32 product."""
+    c0, c1, c2, c3 = counter
+    k0, k1 = key
+    for _ in range(10):
+        first, second = c0 * 0xD2511F53, c2 * 0xCD9E8D57
+        c0, c1, c2, c3 = (
+            ((second >> 32) & _MASK) ^ c1 ^ k0,
+            second & _MASK,
+            ((first >> 32) & _MASK) ^ c3 ^ k1,
+            first & _MASK,
+        )
+        k0, k1 = (k0 + 0x9E3779B9) & _MASK, (k1 + 0xBB67AE85) & _MASK
+    return [c0, c1, c2, c3]
+
+
+def _words32(words: Tensor, site: int, count: int, device: torch.device) -> Tensor:
+    """`count` random 32-bit words per stream, (*B, count) int64."""
+    blocks = torch.arange(-(-count // 4), device=device)
+    seed, step = words.to(device, non_blocking=True).unsqueeze(-2).unbind(-1)
+    shape = torch.broadcast_shapes(seed.shape, blocks.shape)
+    # The step's low word stands in the counter: seed (64 bits) fills the key, element, step and site the rest.
+    counter = [blocks, step & _MASK, torch.full_like(blocks, site & _MASK), torch.full_like(blocks, site >> 32)]
+    out = philox([c.expand(shape) for c in counter], [seed & _MASK, (seed >> 32) & _MASK])
+    return torch.stack(out, dim=-1).flatten(-2)[..., :count]
+
+
+def _uniform_device(words: Tensor, site: int, shape: Sequence[int], dtype: torch.dtype, device: Any) -> Tensor:
+    count = math.prod(shape)
+    raw = _words32(words, site, 2 * count, device)
+    high, low = raw[..., :count] >> 6, raw[..., count:] >> 5  # 26 + 27 = 53 random bits
+    return ((high * 2.0**27 + low) * 2.0**-53).to(dtype).view(*words.shape[:-1], *shape)
+
+
+def _normal_device(words: Tensor, site: int, shape: Sequence[int], dtype: torch.dtype, device: Any) -> Tensor:
+    u, v = _uniform_device(words, site, (2, *shape), torch.float64, device).unbind(words.dim() - 1)
+    return (torch.sqrt(-2 * torch.log1p(-u)) * torch.cos(2 * math.pi * v)).to(dtype)
+
+
+def _keep_device(
+    words: Tensor, site: int, rate: Tensor, shape: Sequence[int], dtype: torch.dtype, device: Any
+) -> Tensor:
+    raw = _words32(words, site, math.prod(shape), device).view(*words.shape[:-1], *shape)
+    rate = rate.to(device).expand(words.shape[:-1]).view(*words.shape[:-1], *(1 for _ in shape))
+    scale = torch.where(rate >= 1, 0.0, 1 / (1 - rate).clamp(min=2.0**-16))
+    return (raw >> 16 >= torch.round(rate * 65536)).to(dtype) * scale.to(dtype)
+
+
+# ------------------------------------------------------------------ the operators
+
+
+def _bits(words: Tensor, site: int, shape: Sequence[int], device: Any) -> Tensor:
+    if device.type == "cpu":
+        return _bits_cpu(words, site, shape)
+    raw = _words32(words, site, math.prod(shape), device)
+    return (raw >> 16).sub(32768).to(torch.int16).view(*words.shape[:-1], *shape)
+
+
+def _keep(words: Tensor, site: int, rate: Tensor, shape: Sequence[int], dtype: Any, device: Any) -> Tensor:
+    if device.type == "cpu":
+        return _keep_cpu(words, site, rate, shape, dtype)
+    return _keep_device(words, site, rate, shape, dtype, device)
+
+
+def _uniform(words: Tensor, site: int, shape: Sequence[int], dtype: Any, device: Any) -> Tensor:
+    if device.type == "cpu":
+        return _uniform_cpu(words, site, shape, dtype)
+    return _uniform_device(words, site, shape, dtype, device)
+
+
+def _normal(words: Tensor, site: int, shape: Sequence[int], dtype: Any, device: Any) -> Tensor:
+    if device.type == "cpu":
+        return _normal_cpu(words, site, shape, dtype)
+    return _normal_device(words, site, shape, dtype, device)
+
+
+def _beta(words: Tensor, site: int, alpha: Tensor, shape: Sequence[int], dtype: Any, device: Any) -> Tensor:
+    # A handful of numbers a step: drawn on the CPU on every kind of device.
+    return _beta_cpu(words, site, alpha.cpu(), shape, dtype).to(device, non_blocking=True)
+
+
+def _permutation(words: Tensor, site: int, length: int, device: Any) -> Tensor:
+    return _permutation_cpu(words, site, length).to(device, non_blocking=True)
+
+
+_SCHEMAS: dict[str, tuple[str, Callable[..., Tensor]]] = {
+    "bits": ("(Tensor words, int site, int[] shape, Device device)", _bits),
+    "keep": ("(Tensor words, int site, Tensor rate, int[] shape, ScalarType dtype, Device device)", _keep),
+    "uniform": ("(Tensor words, int site, int[] shape, ScalarType dtype, Device device)", _uniform),
+    "normal": ("(Tensor words, int site, int[] shape, ScalarType dtype, Device device)", _normal),
+    "beta": ("(Tensor words, int site, Tensor alpha, int[] shape, ScalarType dtype, Device device)", _beta),
+    "permutation": ("(Tensor words, int site, int length, Device device)", _permutation),
+}
+
+
+def _vmap_rule(operator: Callable[..., Tensor]) -> Callable[..., tuple[Tensor, int]]:
+    """Batched words and scalars go back into the same operator with one more leading axis: an outer vmap
+    that still batches them meets this rule again, so nested vmaps work."""
+
+    def rule(info: Any, in_dims: tuple[Any, ...], *args: Any) -> tuple[Tensor, int]:
+        batched = []
+        for arg, dim in zip(args, in_dims, strict=True):
+            if isinstance(arg, Tensor):
+                arg = arg.movedim(dim, 0) if dim is not None else arg.expand(info.batch_size, *arg.shape)
+            batched.append(arg)
+        return operator(*batched), 0
+
+    return rule
+
+
+def _shape_of(name: str, words: Tensor, args: tuple[Any, ...]) -> tuple[Sequence[int], Any]:
+    if name == "permutation":
+        return (args[1],), torch.int64
+    if name == "bits":
+        return args[1], torch.int16
+    return (args[-3], args[-2])
+
+
+def _fake(name: str) -> Callable[..., Tensor]:
+    def fake(words: Tensor, *args: Any) -> Tensor:
+        shape, dtype = _shape_of(name, words, args)
+        return torch.empty((*words.shape[:-1], *shape), dtype=dtype, device=args[-1])
+
+    return fake
+
+
+# `Library` rather than `custom_op`: the first call of the latter imports dynamo, 1.3 seconds.
+_library = torch.library.Library("dampen", "FRAGMENT")
+for _name, (_schema, _kernel) in _SCHEMAS.items():
+    _library.define(f"{_name}{_schema} -> Tensor")
+    _library.impl(_name, _kernel, "CompositeExplicitAutograd")
+    torch.library.register_fake(f"dampen::{_name}", _fake(_name), lib=_library)
+    torch.library.register_vmap(f"dampen::{_name}", _vmap_rule(getattr(torch.ops.dampen, _name)), lib=_library)

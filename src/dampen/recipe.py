@@ -1,0 +1,283 @@
+"""A recipe: an optimizer and an ordered tuple of techniques. Their strengths are one flat dict."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from .contracts import (
+    HOOKS,
+    NEEDS,
+    ONE_PER_RECIPE,
+    declarations,
+    hooks_of,
+    is_off,
+    needs_of,
+    touches,
+    tunables,
+    with_values,
+)
+from .errors import DampenError, NoSuchName
+from .optimizers import OPTIMIZERS, Adam
+from .techniques import find
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """An optimizer and techniques, applied in the order of the tuple; `repr` evaluates back.
+
+    Raises `DampenError` where two techniques conflict or one lacks what the recipe itself could give.
+    """
+
+    techniques: tuple[Any, ...] = ()
+    optimizer: Any = dataclasses.field(default_factory=Adam)
+
+    def __post_init__(self) -> None:
+        given = self.techniques
+        listed = (given,) if not isinstance(given, Iterable) or isinstance(given, str) else tuple(given)
+        object.__setattr__(self, "techniques", listed)
+        for technique in listed:
+            _check_kind(technique, "technique", "Dropout(rate=0.5)")
+        _check_kind(self.optimizer, "optimizer", "Adam(lr=0.001)")
+        _check_conflicts(self.named)
+        _check_schedules(self)
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """Techniques by name, in order; the same one twice is numbered: Dropout, Dropout#2."""
+        named: dict[str, Any] = {}
+        for technique in self.techniques:
+            name, count = type(technique).__name__, 2
+            while name in named:
+                name, count = f"{type(technique).__name__}#{count}", count + 1
+            named[name] = technique
+        return named
+
+    @property
+    def strengths(self) -> dict[str, float]:
+        """Every number of the recipe: {"Dropout.rate": 0.5, "optimizer.lr": 0.001, ...}."""
+        parts = {**self.named, "optimizer": self.optimizer}
+        return {f"{name}.{field}": getattr(part, field) for name, part in parts.items() for field in tunables(part)}
+
+    def with_strengths(self, values: Mapping[str, float]) -> Recipe:
+        """The same recipe with other numbers, checked; `values` is a part of the flat dict."""
+        known = self.strengths
+        for name in values:
+            if name not in known:
+                raise NoSuchName("strength", name, known, f"The recipe has {', '.join(known)}.")
+        parts = {
+            name: dataclasses.replace(part, **_fields_of(values, name))
+            for name, part in {**self.named, "optimizer": self.optimizer}.items()
+        }
+        optimizer = parts.pop("optimizer")
+        return Recipe(tuple(parts.values()), optimizer)
+
+    @property
+    def active(self) -> dict[str, Any]:
+        """Named techniques without those that rest at their off values, unless a schedule may move them."""
+        moved = {getattr(t, "of", "").rpartition(".")[0] for t in self.techniques if touches(t, "strengths")}
+        return {name: t for name, t in self.named.items() if not is_off(t) or name in moved}
+
+    def check(self, words: frozenset[str]) -> None:
+        """Refuse, with a sentence, what the data and the model (their `words`) cannot give."""
+        for name, technique in self.named.items():
+            for need in needs_of(technique):
+                if need != "noise" and need not in words:
+                    raise DampenError(f"{name} needs {NEEDS[need]}; this problem has none. Leave {name} out.")
+
+    def explain(self) -> str:
+        """The timeline of a training step with this recipe's techniques in their places."""
+        lines = ["hook             does"]
+        for hook, info in HOOKS.items():
+            here = [_short(t) for t in self.named.values() if hook in hooks_of(t)]
+            mark = " -> ".join(here) if here else "-"
+            lines.append(f"{hook:<16} {info.meaning:<40} {mark}")
+            if hook == "gradients":
+                lines.append(f"{'(optimizer)':<16} {'moves the weights':<40} {_short(self.optimizer)}")
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values: what TOML and manifests hold."""
+        return {
+            "optimizer": _plain(self.optimizer),
+            "techniques": [_plain(technique) for technique in self.techniques],
+        }
+
+    def to_toml(self) -> str:
+        return tomli_w.dumps(self.to_dict())
+
+    def __str__(self) -> str:
+        return " + ".join(_short(t) for t in self.techniques) or "no technique"
+
+
+def from_dict(values: Any) -> Recipe:
+    """The recipe that `to_dict` wrote."""
+    if not isinstance(values, dict) or not ({"optimizer", "techniques"} & values.keys()):
+        raise DampenError("A recipe must have [optimizer] or [[techniques]]; got neither. See `Recipe.to_toml()`.")
+    unknown = values.keys() - {"optimizer", "techniques"}
+    if unknown:
+        raise DampenError(f"A recipe has [optimizer] and [[techniques]] only; got {sorted(unknown)[0]!r}.")
+    parts = values.get("techniques", [])
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        raise DampenError("A recipe's techniques must be a list of tables, [[techniques]].")
+    techniques = tuple(_built(part, find) for part in parts)
+    if "optimizer" not in values:
+        return Recipe(techniques)
+    return Recipe(techniques, _built(values["optimizer"], find_optimizer))
+
+
+def from_toml(text: str) -> Recipe:
+    try:
+        return from_dict(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise DampenError(f"A recipe file must be TOML; {error}.") from None
+
+
+def load_recipe(path: str | Path) -> Recipe:
+    """A recipe from a TOML file."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DampenError(f"The recipe file {str(path)!r} cannot be read: {error}.") from None
+    if not text.strip():
+        raise DampenError(f"The recipe file {str(path)!r} is empty; it must hold [optimizer] or [[techniques]].")
+    return from_toml(text)
+
+
+def parse(text: str) -> Recipe:
+    """A recipe from what a person types: `Dropout`, `Dropout(rate=0.3) + L2(strength=1e-3)`, `Adam(lr=0.01)`."""
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+    except SyntaxError:
+        raise DampenError(f"A recipe must read like 'Dropout(rate=0.3) + L2'; got {text!r}.") from None
+    techniques: list[Any] = []
+    optimizers: list[Any] = []
+    names = {o.__name__: o for o in OPTIMIZERS}
+    for call in _summands(tree):
+        name, values = _call(call, text)
+        if name in names:
+            optimizers.append(_constructed(names[name], values))
+        else:
+            techniques.append(_constructed(find(name), values))
+    if len(optimizers) > 1:
+        raise DampenError(f"A recipe has one optimizer; got {len(optimizers)} in {text!r}.")
+    return Recipe(tuple(techniques), *optimizers)
+
+
+def find_optimizer(name: str) -> type:
+    for optimizer in OPTIMIZERS:
+        if optimizer.__name__ == name:
+            return optimizer
+    known = [o.__name__ for o in OPTIMIZERS]
+    raise NoSuchName("optimizer", name, known, f"There are {', '.join(known)}.")
+
+
+# ------------------------------------------------------------------ checks at the door
+
+
+def _check_kind(part: Any, kind: str, example: str) -> None:
+    if isinstance(part, type) or getattr(part, "dampen_kind", None) != kind:
+        got = f"the class {part.__name__}" if isinstance(part, type) else repr(part)
+        raise DampenError(f"A recipe's {kind} must be a declared {kind} such as {example}; got {got}.")
+
+
+def _check_conflicts(named: Mapping[str, Any]) -> None:
+    for hook, what in ONE_PER_RECIPE.items():
+        rivals = [name for name, t in named.items() if touches(t, hook)]
+        if len(rivals) > 1:
+            raise DampenError(f"{rivals[0]} and {rivals[1]} both {what}; keep one.")
+    makes_noise = any(touches(t, "activation") or touches(t, "parameters") for t in named.values())
+    for name, technique in named.items():
+        if "noise" in needs_of(technique) and not makes_noise:
+            raise DampenError(f"{name} needs {NEEDS['noise']}; the recipe has none. Add Dropout().")
+
+
+def _check_schedules(recipe: Recipe) -> None:
+    for name, technique in recipe.named.items():
+        of = getattr(technique, "of", None)
+        if touches(technique, "strengths") and of is not None and of not in recipe.strengths:
+            known = ", ".join(recipe.strengths)
+            raise NoSuchName("strength", of, recipe.strengths, f"{name}.of must be one of {known}.")
+
+
+# ------------------------------------------------------------------ reading and writing
+
+
+def _short(part: Any) -> str:
+    """The class and the values that differ from the defaults."""
+    told = [
+        f"{name}={getattr(part, name)!r}"
+        for name, info in declarations(part).items()
+        if getattr(part, name) != info.default
+    ]
+    return f"{type(part).__name__}({', '.join(told)})" if told else type(part).__name__
+
+
+def _plain(part: Any) -> dict[str, Any]:
+    values = {name: getattr(part, name) for name in declarations(part)}
+    return {"name": type(part).__name__, **{k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}}
+
+
+def _built(values: Any, look_up: Any) -> Any:
+    if not isinstance(values, dict) or not isinstance(values.get("name"), str):
+        raise DampenError(f"Every part of a recipe must have a name, such as name = 'Dropout'; got {values!r}.")
+    return _constructed(look_up(values["name"]), {k: v for k, v in values.items() if k != "name"})
+
+
+def _constructed(cls: type, values: Mapping[str, Any]) -> Any:
+    known = declarations(cls)
+    for name in values:
+        if name not in known:
+            see = f"{cls.__name__} has {', '.join(known) or 'no values'}."
+            raise NoSuchName(f"value of {cls.__name__}", name, known, see)
+    return cls(**values)
+
+
+def _fields_of(values: Mapping[str, float], owner: str) -> dict[str, float]:
+    return {name.rpartition(".")[2]: v for name, v in values.items() if name.rpartition(".")[0] == owner}
+
+
+def _summands(tree: ast.expr) -> list[ast.expr]:
+    if isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Add):
+        return [*_summands(tree.left), *_summands(tree.right)]
+    return [tree]
+
+
+def _call(tree: ast.expr, text: str) -> tuple[str, dict[str, Any]]:
+    if isinstance(tree, ast.Name):
+        return tree.id, {}
+    if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name):
+        try:
+            values = {str(k.arg): _literal(k.value) for k in tree.keywords}
+            if tree.args:
+                known = _positional(tree.func.id)
+                values = {**dict(zip(known, map(_literal, tree.args), strict=False)), **values}
+            return tree.func.id, values
+        except ValueError:
+            pass
+    raise DampenError(f"A recipe must read like 'Dropout(rate=0.3) + L2'; got {text!r}.")
+
+
+def _positional(name: str) -> list[str]:
+    names = {o.__name__: o for o in OPTIMIZERS}
+    return list(declarations(names[name] if name in names else find(name)))
+
+
+def _literal(tree: ast.expr) -> Any:
+    if isinstance(tree, ast.Name) and tree.id == "inf":
+        return float("inf")
+    return ast.literal_eval(tree)
+
+
+def with_tensors(named: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Named techniques with their strengths replaced by tensors of the flat dict: what runs inside a step."""
+    return {
+        name: with_values(part, {field: values[f"{name}.{field}"] for field in tunables(part)})
+        for name, part in named.items()
+    }

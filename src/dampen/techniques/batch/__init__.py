@@ -1,0 +1,1 @@
+"""Techniques that change the batch: inputs, targets and example weights together."""

@@ -1,0 +1,1 @@
+"""Techniques that see plain records: schedules, stopping, which weights are kept."""

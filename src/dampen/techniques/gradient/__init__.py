@@ -1,0 +1,1 @@
+"""Techniques that wrap the gradient function or change the gradients."""

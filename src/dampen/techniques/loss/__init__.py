@@ -1,0 +1,1 @@
+"""Techniques that are added to the objective, wrap it, or replace the criterion."""

@@ -1,0 +1,1 @@
+"""Techniques that edit activations or parameters in the forward pass, or add structure."""

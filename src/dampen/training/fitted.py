@@ -1,0 +1,35 @@
+"""What comes out of training one member."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from torch import Tensor, nn
+
+from ..contracts import Tensors
+from .history import History
+from .problem import Member, Problem, prepare
+
+
+@dataclasses.dataclass(eq=False)
+class Fitted:
+    """A member that has been trained: the weights that serve, its history, its scores on validation and test
+    part ({"metric": ..., "loss": ...}), and per test row whether it was classified rightly (None for numbers)."""
+
+    member: Member
+    params: Tensors
+    buffers: Tensors
+    history: History
+    validation: dict[str, float]
+    test: dict[str, float]
+    test_right: Tensor | None
+    problem: Problem
+
+    def model(self) -> nn.Module:
+        """The trained network, in evaluation mode: takes raw rows, has the user's own keys."""
+        facts = self.problem.facts(self.problem.split(self.member.seed).train)
+        model = prepare(self.problem, self.member.recipe, self.member.seed, facts).model
+        names = {name for name, _ in model.named_parameters()}
+        state = {**{n: t for n, t in self.params.items() if n in names}, **self.buffers}
+        model.load_state_dict(state)
+        return model.eval()

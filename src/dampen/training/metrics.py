@@ -1,0 +1,85 @@
+"""Metrics of stacked predictions: outputs (K, N, C), targets (K, N, C) -> (K,)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..errors import DampenError, NoSuchName
+
+RARE = 0.2
+"""Where the smallest class has under this share of an even share, accuracy is balanced by default."""
+
+
+class Metric(NamedTuple):
+    name: str
+    task: str
+    higher_is_better: bool
+    score: Callable[[Tensor, Tensor], Tensor]
+
+
+def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Share of rows whose largest output is the target's class."""
+    return right(outputs, targets).mean(-1)
+
+
+def right(outputs: Tensor, targets: Tensor) -> Tensor:
+    """1 where a row is classified rightly, else 0: (K, N)."""
+    return (outputs.argmax(-1) == targets.argmax(-1)).to(outputs.dtype)
+
+
+def balanced_accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Mean over the classes present of the share found (recall)."""
+    members = torch.nn.functional.one_hot(targets.argmax(-1), targets.shape[-1]).to(outputs.dtype)
+    counts = members.sum(-2)
+    found = (members * right(outputs, targets).unsqueeze(-1)).sum(-2)
+    return (found / counts.clamp(min=1)).sum(-1) / (counts > 0).sum(-1)
+
+
+def log_loss(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Mean cross-entropy in nats."""
+    return -(targets * torch.log_softmax(outputs, -1)).sum(-1).mean(-1)
+
+
+def squared(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Mean squared error in the target's units."""
+    return (outputs - targets).square().mean((-1, -2))
+
+
+def r2(outputs: Tensor, targets: Tensor) -> Tensor:
+    """1 - residual sum of squares / total sum of squares, averaged over target columns."""
+    residual = (outputs - targets).square().sum(-2)
+    total = (targets - targets.mean(-2, keepdim=True)).square().sum(-2)
+    return (1 - residual / total).mean(-1)
+
+
+METRICS = {
+    m.name: m
+    for m in (
+        Metric("accuracy", "classes", True, accuracy),
+        Metric("balanced_accuracy", "classes", True, balanced_accuracy),
+        Metric("log_loss", "classes", False, log_loss),
+        Metric("r2", "numbers", True, r2),
+        Metric("mse", "numbers", False, squared),
+    )
+}
+LOSSES = {"classes": METRICS["log_loss"], "numbers": METRICS["mse"]}
+
+
+def choose(name: str | None, task: str, targets: Tensor) -> Metric:
+    """The metric of that name, or the default one: accuracy, balanced where a class is rare; R2 for numbers."""
+    if name is None:
+        if task == "numbers":
+            return METRICS["r2"]
+        counts = targets.sum(0)
+        rare = counts.min() < RARE * len(targets) / len(counts)
+        return METRICS["balanced_accuracy" if rare else "accuracy"]
+    fitting = [m.name for m in METRICS.values() if m.task == task]
+    if name not in METRICS:
+        raise NoSuchName("metric", name, METRICS, f"For {task} as targets there are {', '.join(fitting)}.")
+    if name not in fitting:
+        raise DampenError(f"The metric {name} needs {METRICS[name].task} as targets; use {', '.join(fitting)}.")
+    return METRICS[name]

@@ -1,0 +1,190 @@
+"""Which members train together, and how: decided once, by rule, before training.
+
+A plan is a plain record. It is printed, stored and replayed, because it decides bits: packed and solo runs of the
+same member agree to rounding, two runs of the same plan agree exactly.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from ..contracts import EXPENSIVE, ON_HOST, hooks_of, structure, switches, touches
+from ..models.layout import Layout
+from .forward import Forward
+from .problem import Member, Problem, Prepared
+
+VMAP_FROM = 3
+"""Members from which on the batched program beats the loop on small networks (measured: 3 to 4)."""
+LARGEST_PACK = 64
+MERGE_BELOW = 8
+"""A group smaller than this looks for others to train with."""
+RIDING_SHARE = 0.25
+"""A technique rides along at its off value only where at least this share of the pack uses it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PackPlan:
+    """members: positions in the list that was planned. techniques: names in the order of the program."""
+
+    members: tuple[int, ...]
+    techniques: tuple[str, ...]
+    lift: str
+    precision: str = "float32"
+    torch_randomness: bool = False
+
+    def lift_of(self, size: int) -> str:
+        """The lift for the members that are left: a pack that shrank below `VMAP_FROM` loops."""
+        return "vmap" if self.lift == "vmap" and size >= VMAP_FROM else "loop"
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    packs: tuple[PackPlan, ...]
+
+    def to_record(self) -> dict[str, Any]:
+        return {"rule": "by rule", "packs": [dataclasses.asdict(pack) for pack in self.packs]}
+
+    @staticmethod
+    def from_record(record: dict[str, Any]) -> Plan:
+        packs = [{k: tuple(v) if isinstance(v, list) else v for k, v in p.items()} for p in record["packs"]]
+        return Plan(tuple(PackPlan(**pack) for pack in packs))
+
+    def __str__(self) -> str:
+        lines = ["pack  members  lift  precision  techniques"]
+        for number, pack in enumerate(self.packs):
+            names = ", ".join(pack.techniques) or "none"
+            lines.append(f"{number:>4}  {len(pack.members):>7}  {pack.lift:<4}  {pack.precision:<9}  {names}")
+        return "\n".join(lines)
+
+
+def make_plan(problem: Problem, members: Sequence[Member], ability: Ability) -> Plan:
+    """Group members that share a program, merge small groups, cut large ones."""
+    groups: dict[Any, Group] = {}
+    for position, member in enumerate(members):
+        device = {n: t for n, t in member.recipe.active.items() if on_device(t)}
+        identity = (structure(member.recipe.optimizer), tuple((n, structure(t)) for n, t in device.items()))
+        groups.setdefault(identity, Group(member.recipe.optimizer, {}, [])).add(position, device)
+    packs = []
+    for group in _merged(list(groups.values())):
+        for start in range(0, len(group.members), LARGEST_PACK):
+            chosen = tuple(group.members[start : start + LARGEST_PACK])
+            lift = "vmap" if ability.vmap and len(chosen) >= VMAP_FROM else "loop"
+            precision = {torch.float64: "float64"}.get(problem.dtype, "float32")
+            packs.append(PackPlan(chosen, tuple(group.techniques), lift, precision, ability.torch_randomness))
+    return Plan(tuple(packs))
+
+
+def on_device(technique: Any) -> bool:
+    """Whether a technique is part of the program, and not only of what the host decides per member."""
+    return touches(technique, "trains") or any(hook not in ON_HOST for hook in hooks_of(technique))
+
+
+def may_ride_along(technique: Any) -> bool:
+    """Whether a technique can rest in the program of members that do not use it."""
+    hooks = hooks_of(technique)
+    expensive = any(hook in EXPENSIVE or hook in ("rebuild", "trains") for hook in hooks)
+    return bool(switches(technique)) and not expensive
+
+
+@dataclasses.dataclass
+class Group:
+    """Members that can share a program; uses counts how many of them use each technique."""
+
+    optimizer: Any
+    techniques: dict[str, Any]
+    members: list[int]
+
+    def add(self, position: int, techniques: dict[str, Any]) -> None:
+        self.techniques = techniques
+        self.members.append(position)
+        self.uses = dict.fromkeys(techniques, len(self.members))
+
+    def joined(self, other: Group) -> Group | None:
+        """One group of both, or None where they cannot or should not share a program."""
+        order = _common_order(list(self.techniques), list(other.techniques))
+        if order is None or structure(self.optimizer) != structure(other.optimizer):
+            return None
+        both = {**other.techniques, **self.techniques}
+        group = Group(self.optimizer, {name: both[name] for name in order}, self.members + other.members)
+        group.uses = {name: self.uses.get(name, 0) + other.uses.get(name, 0) for name in order}
+        for name, technique in group.techniques.items():
+            shared = name in self.techniques and name in other.techniques
+            if shared and structure(self.techniques[name]) != structure(other.techniques[name]):
+                return None
+            rides = group.uses[name] < len(group.members)
+            if rides and not (may_ride_along(technique) and group.uses[name] >= RIDING_SHARE * len(group.members)):
+                return None
+        return group
+
+
+def _merged(groups: list[Group]) -> list[Group]:
+    """Join small groups with others, first come first served, as long as anything joins."""
+    done: list[Group] = []
+    for group in groups:
+        for position, other in enumerate(done):
+            small = min(len(group.members), len(other.members)) < MERGE_BELOW
+            if small and (joined := other.joined(group)) is not None:
+                done[position] = joined
+                break
+        else:
+            done.append(group)
+    return done
+
+
+def _common_order(first: list[str], second: list[str]) -> list[str] | None:
+    """One order that holds both, or None where they contradict each other."""
+    order: list[str] = []
+    rest = list(second)
+    for name in first:
+        if name in rest:
+            cut = rest.index(name)
+            order += rest[:cut]
+            rest = rest[cut + 1 :]
+        elif name in second:
+            return None
+        order.append(name)
+    order += rest
+    return order if len(set(order)) == len(order) else None
+
+
+# ------------------------------------------------------------------ what a network can
+
+
+@dataclasses.dataclass(frozen=True)
+class Ability:
+    """vmap: whether the batched program runs and pays. torch_randomness: whether the network draws numbers that
+    are not keyed (found by running it twice); such a network loops under a seeded generator."""
+
+    vmap: bool
+    torch_randomness: bool
+
+
+def ability_of(problem: Problem, prepared: Prepared) -> Ability:
+    layout: Layout = prepared.layouts[-1]
+    model = prepared.model.train()
+    forward = Forward(model, layout.running)
+    params = {n: p.detach() for n, p in model.named_parameters()}
+    buffers = {n: b.detach() for n, b in model.named_buffers()}
+    inputs = problem.inputs[:4]
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        first, _ = forward(params, buffers, inputs)
+        second, _ = forward(params, buffers, inputs)
+        random = not torch.equal(first, second)
+        slow = layout.convolutional or layout.recurrent or random
+        return Ability(vmap=not slow and _vmaps(forward, params, buffers, inputs), torch_randomness=random)
+
+
+def _vmaps(forward: Forward, params: Any, buffers: Any, inputs: torch.Tensor) -> bool:
+    def doubled(tensors: Any) -> Any:
+        return {name: torch.stack([t, t]) for name, t in tensors.items()}
+
+    try:
+        lifted = torch.func.vmap(lambda p, b: forward(p, b, inputs)[0], randomness="error")
+        lifted(doubled(params), doubled(buffers))
+    except (RuntimeError, ValueError, NotImplementedError):
+        return False
+    return True

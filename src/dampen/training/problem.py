@@ -1,0 +1,120 @@
+"""What is trained: the problem that all members share, and the members."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..contracts import At, Clock
+from ..data.dataset import Dataset
+from ..data.facts import Facts, facts_of
+from ..data.split import Split, split
+from ..errors import DampenError
+from ..models.adopt import adopt, build, check_factory
+from ..models.layout import Layout, layout_of
+from ..recipe import Recipe
+from ..techniques.model.dropout import Dropout
+from .metrics import Metric, choose
+
+
+class Member(NamedTuple):
+    """One training: a recipe under a seed. The seed decides split, batch order, initial weights and all draws."""
+
+    label: str
+    recipe: Recipe
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Problem:
+    """data, model factory, and the settings of a study. dtype: of weights and data (float64 in the laws)."""
+
+    data: Dataset
+    model: Callable[..., nn.Module]
+    epochs: int = 40
+    batch_size: int = 64
+    metric: Metric = None  # type: ignore[assignment]
+    dtype: torch.dtype = torch.float32
+    device: torch.device = torch.device("cpu")
+
+    def __post_init__(self) -> None:
+        check_factory(self.model)
+        for name in ("epochs", "batch_size"):
+            value = getattr(self, name)
+            if type(value) is not int or value < 1:
+                raise DampenError(f"{name} must be a whole number, at least 1; got {value!r}.")
+        if not isinstance(self.metric, Metric):
+            chosen = choose(self.metric, self.data.task, self.data.targets)
+            object.__setattr__(self, "metric", chosen)
+        object.__setattr__(self, "inputs", self.data.inputs.to(self.device, self.dtype))
+        object.__setattr__(self, "targets", self.data.targets.to(self.device, self.dtype))
+
+    inputs: Tensor = dataclasses.field(init=False, repr=False)
+    targets: Tensor = dataclasses.field(init=False, repr=False)
+
+    def split(self, seed: int) -> Split:
+        return split(self.data, seed)
+
+    def facts(self, rows: Tensor) -> Facts:
+        return facts_of(self.inputs[rows], self.targets[rows], self.data.task)
+
+    def batching(self, num_rows: int) -> tuple[int, int]:
+        """(rows in a batch, batches in an epoch): whole batches only; few rows are one batch of all of them."""
+        size = min(self.batch_size, num_rows)
+        return size, num_rows // size
+
+
+class Prepared(NamedTuple):
+    """A network ready to train: adopted and rebuilt, with the layout of every stage (the last one counts) and
+    its own dropout as techniques."""
+
+    model: nn.Module
+    layouts: tuple[Layout, ...]
+    own_noise: dict[str, Any]
+
+
+def prepare(
+    problem: Problem, recipe: Recipe, seed: int, facts: Facts, layouts: tuple[Layout, ...] = ()
+) -> Prepared:
+    """Build the network of one seed, adopt it, and let the recipe's techniques rebuild it. Layouts of a network
+    of the same structure spare the probing passes."""
+    model = build(problem.model, facts, seed, problem.dtype).to(problem.device)
+    rates = adopt(model, facts)
+    own_noise = {f"model.{path}": Dropout(rate=rate, sites=(path,)) for path, rate in rates.items()}
+    example = problem.inputs[:2]
+    stages = list(layouts) or [layout_of(model, example)]
+    builders = [t for t in recipe.techniques if hasattr(t, "rebuild")]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for number, technique in enumerate(builders):
+            at = At(clock=Clock(0, 0, 0, problem.epochs), facts=facts, layout=stages[number])
+            model = technique.rebuild(model, at)
+            if not layouts:
+                stages.append(layout_of(model, example))
+    return Prepared(model, tuple(stages), own_noise)
+
+
+def check_fits(problem: Problem, recipe: Recipe) -> Layout:
+    """Refuse, with a sentence, a network that does not fit the data or a recipe that does not fit either."""
+    facts = problem.facts(torch.arange(len(problem.inputs)))
+    model = build(problem.model, facts, 0, problem.dtype).to(problem.device)
+    adopt(model, facts)
+    layout = layout_of(model, problem.inputs[:2])
+    with torch.no_grad():
+        shape = tuple(model.eval()(problem.inputs[:2]).shape)
+    if shape != (2, facts.num_outputs):
+        raise DampenError(
+            f"The model must return (rows, {facts.num_outputs}) for these data; got {shape} for two rows. "
+            "Change its last layer."
+        )
+    recipe.check(layout.words | problem.data.words)
+    for technique in recipe.techniques:
+        if hasattr(technique, "sites"):
+            layout.site_paths(technique.sites)
+        if hasattr(technique, "layers"):
+            (layout.inside if hasattr(technique, "trains") else layout.weights)(technique.layers)
+    return layout

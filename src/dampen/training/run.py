@@ -1,0 +1,263 @@
+"""One pack in training: its program, its stacks, and one epoch of steps. Nothing here decides; fit.py does."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..contracts import At, Batch, Clock, Tensors, switches, tunables
+from ..models.layout import NORMS, Layout
+from ..randomness import Key, permutation
+from . import lift
+from .forward import Forward
+from .pack import Block, Pack
+from .plan import PackPlan
+from .problem import Member, Prepared, Problem, prepare
+from .step import OWN, Program, gradient_of_one, served_by_one, weights_of_one
+
+ORDER = "batch order"
+DIVERGED = 1e6
+"""A loss this many times the first one counts as diverged, as does one that is not finite."""
+EVALUATION_NUMBERS = 2**24
+"""Evaluation goes through rows in chunks of about this many input numbers."""
+
+
+class Run:
+    """A program and its pack; steps, predictions and serving weights of all members at once."""
+
+    def __init__(self, problem: Problem, plan: PackPlan, program: Program, pack: Pack, num_train: int) -> None:
+        self.problem, self.plan, self.program, self.pack = problem, plan, program, pack
+        self.batch_size, self.steps_per_epoch = problem.batching(num_train)
+        self.steps = self.steps_per_epoch * problem.epochs
+        if plan.precision == "bf16" and plan.lift == "vmap":
+            _widen_norms(program.forward.model)
+
+    # -------------------------------------------------------------- lifting
+
+    def lifted(self, function: Callable[..., Any], *bound: Any) -> Callable[..., Any]:
+        """`function` with its leading arguments bound, for the stacks of the members that are left."""
+        one = functools.partial(function, self.program, *bound)
+        if self.plan.lift_of(len(self.pack)) == "vmap":
+            return lift.vmap(one)
+        return lift.loop(one, len(self.pack))
+
+    @property
+    def differentiate(self) -> Any:
+        batched = self.plan.lift_of(len(self.pack)) == "vmap"
+        return lift.functorch_gradient if batched else lift.autograd_gradient
+
+    # -------------------------------------------------------------- an epoch of steps
+
+    def trained(self, epoch: int) -> tuple[str, ...]:
+        """Names of the tensors that train in this epoch."""
+        clock = Clock(epoch * self.steps_per_epoch, self.steps, epoch, self.problem.epochs)
+        names = list(self.pack.params)
+        for name in self.program.names["trains"]:
+            chosen = set(self.program.techniques[name].trains(self.program.layout, clock))
+            names = [n for n in names if n in chosen or OWN in n]
+        return tuple(names)
+
+    def order(self, epoch: int) -> Tensor:
+        """Rows of the data set in this epoch's order, (K, steps per epoch, batch size)."""
+        words = torch.stack([self.pack.seeds, torch.full_like(self.pack.seeds, epoch)], -1)
+        train = self.pack.rows["train"]
+        shuffle = permutation(Key(words, train.device) / ORDER, train.shape[1])
+        taken = train.gather(1, shuffle)[:, : self.steps_per_epoch * self.batch_size]
+        return taken.view(len(self.pack), self.steps_per_epoch, self.batch_size)
+
+    def epoch(self, epoch: int, schedule: Callable[[Clock], Sequence[dict[str, float]] | None]) -> dict[str, Tensor]:
+        """Train one epoch; returns (K,) sums of losses and penalties and the last gradient norms."""
+        pack, program = self.pack, self.program
+        program.forward.model.train()
+        trained, order = self.trained(epoch), self.order(epoch)
+        total = penalty = torch.zeros_like(pack.limit)
+        for number in range(self.steps_per_epoch):
+            clock = Clock(epoch * self.steps_per_epoch + number, self.steps, epoch, self.problem.epochs)
+            if (values := schedule(clock)) is not None:
+                pack.set_values(values)
+            report = self.step(clock, order[:, number], trained)
+            pack.limit = torch.where(pack.limit.isnan(), DIVERGED * report.loss.abs().clamp(min=1e-6), pack.limit)
+            # A loss beyond the limit makes it -inf: nothing is below that, so the mark stays.
+            pack.limit = torch.where(report.loss <= pack.limit, pack.limit, -math.inf)
+            total, penalty = total + report.loss, penalty + report.penalty
+        return {"loss": total, "penalty": penalty, "gradient_norm": pack.grads.norm(dim=1)}
+
+    def step(self, clock: Clock, rows: Tensor, trained: tuple[str, ...]) -> Any:
+        """Gradients, optimizer, `weights` hooks: one step of every member, in place."""
+        pack, program = self.pack, self.program
+        batch, words = self.batch(rows), self.words(clock.step)
+        params = {n: t for n, t in pack.params.items() if n in trained}
+        frozen = {n: t for n, t in pack.params.items() if n not in trained}
+        gradient = self.lifted(self.gradient, self.differentiate, clock)
+        grads, report = gradient(params, frozen, pack.member(), batch, words)
+        pack.put_grads(grads)
+        pack.put_buffers(report.buffers)
+        touched = bool(program.names["weights"])
+        if touched or frozen:
+            pack.before.copy_(pack.block.data)
+        pack.optimize(trained)
+        if touched:
+            after = self.lifted(weights_of_one, clock)
+            params, states = after(pack.params, pack.before_views, pack.member())
+            pack.put_params(params)
+            pack.states = states
+        if frozen:
+            pack.put_params({n: pack.before_views[n] for n in frozen})
+        return report
+
+    def gradient(self, program: Program, differentiate: Any, clock: Clock, *stacks: Any) -> Any:
+        """`gradient_of_one`, under a seeded generator where the network draws unkeyed numbers of its own."""
+        if not self.plan.torch_randomness:
+            return gradient_of_one(program, differentiate, clock, *stacks)
+        with torch.random.fork_rng():
+            seed, step = stacks[-1].tolist()
+            torch.manual_seed((seed * 1_000_003 + step) % 2**63)
+            return gradient_of_one(program, differentiate, clock, *stacks)
+
+    def words(self, step: int) -> Tensor:
+        return torch.stack([self.pack.seeds, torch.full_like(self.pack.seeds, step)], -1)
+
+    def batch(self, rows: Tensor) -> Batch:
+        inputs, targets = self.take(rows)
+        return Batch(inputs, targets, torch.ones(rows.shape, dtype=targets.dtype, device=targets.device))
+
+    def take(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Inputs and targets of rows (K, N)."""
+        flat = rows.flatten()
+        inputs, targets = self.problem.inputs, self.problem.targets
+        return (
+            inputs.index_select(0, flat).unflatten(0, rows.shape),
+            targets.index_select(0, flat).unflatten(0, rows.shape),
+        )
+
+    # -------------------------------------------------------------- looking at it
+
+    def served(self) -> tuple[Tensors, Tensors]:
+        """Parameters and buffers of every member that would predict now."""
+        if not (self.program.names["serving"] or self.program.names["bake"]):
+            return self.pack.params, self.pack.buffers
+        return self.lifted(served_by_one)(self.pack.params, self.pack.member())
+
+    def predict(self, params: Tensors, buffers: Tensors, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """(outputs, targets) of rows (K, N), in evaluation mode."""
+        self.program.forward.model.eval()
+        forward = self.lifted(_outputs)
+        chunk = max(1, EVALUATION_NUMBERS // (len(self.pack) * self.problem.inputs[0].numel()))
+        outputs, targets = [], []
+        for part in rows.split(chunk, dim=1):
+            inputs, wanted = self.take(part)
+            outputs.append(forward(params, buffers, inputs).to(wanted.dtype))
+            targets.append(wanted)
+        return torch.cat(outputs, 1), torch.cat(targets, 1)
+
+
+def _outputs(program: Program, params: Tensors, buffers: Tensors, inputs: Tensor) -> Tensor:
+    with program.autocast():
+        return program.forward(params, buffers, inputs)[0]
+
+
+def _widen_norms(model: nn.Module) -> None:
+    """Under vmap, norms in bf16 autocast fail unless their input is float32."""
+    for module in model.modules():
+        if isinstance(module, NORMS):
+            module.register_forward_pre_hook(lambda _module, args: (args[0].float(), *args[1:]))
+
+
+# ------------------------------------------------------------------ setting out
+
+
+def start(problem: Problem, members: Sequence[Member], plan: PackPlan, train_sample: int) -> Run:
+    """Build, adopt and rebuild every member's network, and stack them."""
+    chosen = [members[i] for i in plan.members]
+    splits = [problem.split(member.seed) for member in chosen]
+    facts = [problem.facts(part.train) for part in splits]
+    prepared: list[Prepared] = []
+    for member, fact in zip(chosen, facts, strict=True):
+        layouts = prepared[0].layouts if prepared else ()
+        prepared.append(prepare(problem, member.recipe, member.seed, fact, layouts))
+    techniques = {**prepared[0].own_noise, **_program_techniques(chosen, plan)}
+    model, layout = prepared[0].model, prepared[0].layouts[-1]
+    program = Program(
+        techniques=techniques,
+        forward=Forward(model, layout.running),
+        layout=layout,
+        facts=facts[0],
+        device=problem.device,
+        precision=plan.precision,
+    )
+    params = [_parameters(p.model, techniques, layout) for p in prepared]
+    block = Block.stack(params)
+    buffers = [dict(p.model.named_buffers()) for p in prepared]
+    optimizer = chosen[0].recipe.optimizer
+    pack = Pack(
+        indexes=list(plan.members),
+        block=block,
+        buffers=_stacked(buffers),
+        states={},
+        optimizer=optimizer,
+        optimizer_state=optimizer.start(block.data),
+        steps=dict.fromkeys(block.shapes, 0),
+        base=[_values(member, techniques) for member in chosen],
+        facts=_stacked([fact.tensors() for fact in facts]),
+        seeds=torch.tensor([member.seed for member in chosen], dtype=torch.int64),
+        rows={
+            "train": torch.stack([s.train for s in splits]).to(problem.device),
+            "sample": torch.stack([_sample(s.train, train_sample) for s in splits]).to(problem.device),
+            "validation": torch.stack([s.validation for s in splits]).to(problem.device),
+            "test": torch.stack([s.test for s in splits]).to(problem.device),
+        },
+        kept=torch.zeros_like(block.data),
+        kept_buffers={name: t.clone() for name, t in _stacked(buffers).items()},
+        has_kept=torch.zeros(len(chosen), dtype=torch.bool, device=problem.device),
+        limit=torch.full((len(chosen),), math.nan, dtype=problem.dtype, device=problem.device),
+    )
+    pack.states = _states(pack, program, facts)
+    return Run(problem, plan, program, pack, pack.rows["train"].shape[1])
+
+
+def _program_techniques(members: Sequence[Member], plan: PackPlan) -> dict[str, Any]:
+    """The techniques of a pack by name; each taken from a member that uses it."""
+    found = {name: t for member in members for name, t in member.recipe.active.items()}
+    return {name: found[name] for name in plan.techniques}
+
+
+def _values(member: Member, techniques: dict[str, Any]) -> dict[str, float]:
+    """The flat dict of a member: its own strengths; off values of what only rides along; the network's own."""
+    values: dict[str, float] = {}
+    for name, technique in techniques.items():
+        rests = {} if name.startswith("model.") else switches(technique)
+        values |= {f"{name}.{field}": rests.get(field, getattr(technique, field)) for field in tunables(technique)}
+    return {**values, **member.recipe.strengths}
+
+
+def _parameters(model: nn.Module, techniques: dict[str, Any], layout: Layout) -> Tensors:
+    params = {name: p.detach() for name, p in model.named_parameters()}
+    for name, technique in techniques.items():
+        if hasattr(technique, "adds"):
+            params |= {name + OWN + own: tensor for own, tensor in technique.adds(layout).items()}
+    return params
+
+
+def _states(pack: Pack, program: Program, facts: Sequence[Any]) -> dict[str, Tensors]:
+    states = {}
+    for name in program.names["start"]:
+        started = []
+        for row, fact in enumerate(facts):
+            at = At(clock=Clock(0, 0, 0, 0), facts=fact, layout=program.layout)
+            started.append(program.techniques[name].start({n: t[row] for n, t in pack.params.items()}, at))
+        states[name] = _stacked(started)
+    return states
+
+
+def _stacked(members: Sequence[Tensors]) -> Tensors:
+    return {name: torch.stack([member[name] for member in members]) for name in members[0]}
+
+
+def _sample(rows: Tensor, size: int) -> Tensor:
+    """Evenly spread rows of the training part."""
+    return rows[torch.linspace(0, len(rows) - 1, min(size, len(rows))).round().long()]

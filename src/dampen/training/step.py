@@ -1,0 +1,219 @@
+"""The training step, written for one member. This function is the architecture."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..contracts import HOOKS, At, Batch, Clock, Draws, Seen, Site, Tensors, touches
+from ..data.facts import Facts
+from ..models.layout import Layout
+from ..randomness import Key
+from ..recipe import with_tensors
+from ..tensors import cross_entropy, squared_error, weighted_mean
+from .forward import Forward
+
+Objective = Callable[..., tuple[Tensor, Seen]]
+OWN = ":"
+"""Between a technique's name and the name of a trained tensor of its own."""
+
+
+class Report(NamedTuple):
+    """What a step tells: the objective's value, the penalty in it, the running buffers."""
+
+    loss: Tensor
+    penalty: Tensor
+    buffers: Tensors
+
+
+class OneMember(NamedTuple):
+    """The tensors of one member besides its parameters (of all members with a leading axis when stacked)."""
+
+    buffers: Tensors
+    states: dict[str, Tensors]
+    strengths: dict[str, Tensor]
+    facts: Tensors
+
+
+@dataclasses.dataclass(eq=False)
+class Program:
+    """What is equal for all members of a pack, fixed before the first step."""
+
+    techniques: dict[str, Any]
+    forward: Forward
+    layout: Layout
+    facts: Facts
+    device: torch.device
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        self.names = {hook: [n for n, t in self.techniques.items() if touches(t, hook)] for hook in HOOKS}
+        self.sites = {n: self.layout.site_paths(self.techniques[n].sites) for n in self.names["activation"]}
+        watching = [t for t in self.techniques.values() if touches(t, "penalty") and hasattr(t, "sites")]
+        self.watched = tuple(dict.fromkeys(p for t in watching for p in self.layout.site_paths(t.sites)))
+
+    def autocast(self) -> Any:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+
+class Scene:
+    """A recipe's techniques with one member's strengths, and what each of them may look at."""
+
+    def __init__(self, program: Program, clock: Clock, member: OneMember, params: Tensors, before: Tensors) -> None:
+        self.program, self.member, self.params = program, member, params
+        self.techniques = with_tensors(program.techniques, member.strengths)
+        facts = dataclasses.replace(program.facts, **member.facts)
+        lr = member.strengths["optimizer.lr"]
+        self.base = At(clock=clock, facts=facts, layout=program.layout, lr=lr, before=before)
+
+    def touching(self, hook: str) -> Iterator[tuple[str, Any, At]]:
+        for name in self.program.names[hook]:
+            yield name, self.techniques[name], self.at(name)
+
+    def at(self, name: str) -> At:
+        prefix = name + OWN
+        own = {n[len(prefix) :]: p for n, p in self.params.items() if n.startswith(prefix)}
+        return self.base._replace(state=self.member.states.get(name, {}), own=own)
+
+    def see(self, forward: Callable[..., Seen]) -> None:
+        self.base = self.base._replace(forward=forward)
+
+
+def gradient_of_one(
+    program: Program,
+    differentiate: Callable[[Objective], Callable[[Tensors], tuple[Tensors, Report]]],
+    clock: Clock,
+    trained: Tensors,
+    frozen: Tensors,
+    member: OneMember,
+    batch: Batch,
+    words: Tensor,
+) -> tuple[Tensors, Report]:
+    """Gradients of the trained tensors of one member for one batch, and a report of the step."""
+    scene = Scene(program, clock, member, {**frozen, **trained}, {})
+    key = Key(words, program.device)
+    for name, t, at in scene.touching("batch"):
+        batch = t.batch(batch, drawn(t, batch, key / name, at), at)
+    forward = edited(program, scene, key)
+    scene.see(forward)
+    objective = mean_of(criterion(program, scene), forward)
+    for name, t, at in scene.touching("objective"):
+        objective = t.objective(objective, drawn(t, batch, key / name, at), at)
+    objective = plus_penalties(objective, scene)
+    gradient = differentiate(lambda params: objective({**frozen, **params}, batch))
+    for _, t, at in scene.touching("around_gradient"):
+        gradient = t.around_gradient(gradient, at)
+    grads, report = gradient(trained)
+    for name, t, at in scene.touching("gradients"):
+        grads = t.gradients(grads, drawn(t, grads, key / name, at), at)
+    return grads, report  # then: the optimizer on the stack, and weights_of_one
+
+
+def weights_of_one(
+    program: Program, clock: Clock, params: Tensors, before: Tensors, member: OneMember
+) -> tuple[Tensors, dict[str, Tensors]]:
+    """Parameters and states of one member after the optimizer and the `weights` hooks."""
+    scene = Scene(program, clock, member, params, before)
+    states = dict(member.states)
+    for name, t, at in scene.touching("weights"):
+        params, states[name] = t.weights(params, states.get(name, {}), at)
+    return params, {name: state for name, state in states.items() if state}
+
+
+def served_by_one(program: Program, params: Tensors, member: OneMember) -> tuple[Tensors, Tensors]:
+    """(parameters, buffers) that predict: chosen by `serving`, made plain by every `bake`."""
+    techniques = with_tensors(program.techniques, member.strengths)
+    buffers = member.buffers
+    for name in program.names["serving"]:
+        params, buffers = techniques[name].serving(params, buffers, member.states[name])
+    for name in program.names["bake"]:
+        params = techniques[name].bake(params, member.states.get(name, {}))
+    return params, buffers
+
+
+# ------------------------------------------------------------------ the parts of the step
+
+
+def drawn(technique: Any, thing: Any, key: Key, at: At) -> Draws:
+    return technique.draw(thing, key, at) if hasattr(technique, "draw") else {}
+
+
+def edited(program: Program, scene: Scene, key: Key) -> Callable[..., Seen]:
+    """The forward pass with this recipe's noise: edits of parameters and of activations."""
+
+    def forward(
+        params: Tensors,
+        batch: Batch,
+        *,
+        edits: Mapping[str, Callable[[Tensor], Tensor]] | None = None,
+        noise: bool = True,
+        norm: bool = True,
+        again: int = 0,
+    ) -> Seen:
+        here = key / f"pass {again}" if again else key
+        used, functions, seen = params, _Edits(), {}
+        if noise:
+            for name, t, at in scene.touching("parameters"):
+                used = t.parameters(used, drawn(t, used, here / name, at), at)
+            for name, t, at in scene.touching("activation"):
+                for path in program.sites[name]:
+                    functions.add(path, _noise(t, here / name, at, program.layout.depth_fraction(path)))
+        for path, edit in (edits or {}).items():
+            functions.add(path, lambda x, _args, _place, edit=edit: edit(x))
+        for path in program.watched:
+            functions.add(path, lambda x, _args, place: seen.setdefault(place, x))
+        with program.autocast():
+            outputs, buffers = program.forward(used, scene.member.buffers, batch.inputs, functions, norm)
+        return Seen(params, outputs.to(batch.targets.dtype), seen, batch, buffers)
+
+    return forward
+
+
+class _Edits(dict):
+    def add(self, path: str, function: Any) -> None:
+        self.setdefault(path, []).append(function)
+
+
+def _noise(technique: Any, key: Key, at: At, depth_fraction: float) -> Any:
+    def edit(x: Tensor, inputs: tuple[Any, ...], place: str) -> Tensor:
+        here = at._replace(site=Site(place, depth_fraction, inputs, 1 if x.dim() == 3 else None))
+        return technique.activation(x, drawn(technique, x, key / place, here), here)
+
+    return edit
+
+
+def criterion(program: Program, scene: Scene) -> Callable[[Tensor, Tensor], Tensor]:
+    """The recipe's criterion, or cross-entropy for classes and the squared error in units of the target's
+    standard deviation for numbers."""
+    for _, t, at in scene.touching("criterion"):
+        return lambda outputs, targets: t.criterion(outputs, targets, at)
+    if program.facts.task == "classes":
+        return cross_entropy
+    std = scene.base.facts.target_std
+    return lambda outputs, targets: squared_error(outputs / std, targets / std)
+
+
+def mean_of(losses: Callable[[Tensor, Tensor], Tensor], forward: Callable[..., Seen]) -> Objective:
+    def objective(params: Tensors, batch: Batch, **how: Any) -> tuple[Tensor, Seen]:
+        seen = forward(params, batch, **how)
+        return weighted_mean(losses(seen.outputs, batch.targets), batch.weights), seen
+
+    return objective
+
+
+def plus_penalties(objective: Objective, scene: Scene) -> Callable[..., tuple[Tensor, Report]]:
+    """The outermost objective: the loss plus every penalty, once a step."""
+
+    def penalised(params: Tensors, batch: Batch) -> tuple[Tensor, Report]:
+        loss, seen = objective(params, batch)
+        penalty = torch.zeros_like(loss)
+        for _, t, at in scene.touching("penalty"):
+            penalty = penalty + t.penalty(seen, at)
+        total = loss + penalty
+        return total, Report(total.detach(), penalty.detach(), seen.buffers)
+
+    return penalised

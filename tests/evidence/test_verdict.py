@@ -1,0 +1,156 @@
+"""The words, one case of each."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dampen.evidence import Evidence, conclusion, judge, sentence, verdict
+
+GAIN = Evidence(
+    recipe="Dropout (rate 0.5)",
+    baseline="baseline",
+    metric="accuracy",
+    effect=0.012,
+    low=0.004,
+    high=0.02,
+    p=0.01,
+    new_low=-0.004,
+    new_high=0.028,
+    new_kind="nadeau-bengio",
+    detectable=0.011,
+    score=0.943,
+    score_sd=0.006,
+    baseline_score=0.931,
+    seeds=12,
+    cost=1.1,
+    protocol="resampled",
+)
+HARM = replace(GAIN, recipe="SAM", effect=-0.012, low=-0.02, high=-0.004, score=0.919)
+NOTHING = replace(GAIN, recipe="MixUp", p=0.4, effect=0.002, low=-0.006, high=0.01, score=0.933)
+SAME = replace(NOTHING, recipe="EMA", p=1.0, effect=0.0, low=0.0, high=0.0, detectable=0.0, score=0.931)
+TOO_FEW = replace(NOTHING, seeds=4, low=-math.inf, high=math.inf, detectable=math.inf)
+LOSS_GAIN = replace(
+    GAIN, metric="log_loss", effect=0.01234, low=0.0041, high=0.0207, score=0.2, baseline_score=0.21234
+)
+LOSS_HARM = replace(LOSS_GAIN, effect=-0.01234, low=-0.0207, high=-0.0041, score=0.21234, baseline_score=0.2)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "expected"),
+    [
+        (GAIN, "real gain"),
+        (HARM, "harmful"),
+        (NOTHING, "no evidence"),
+        (replace(NOTHING, effect=-0.002), "no evidence"),
+        (replace(GAIN, p=0.05), "real gain"),
+        (replace(GAIN, p=0.0501), "no evidence"),
+    ],
+)
+def test_the_verdict_is_the_corrected_p_and_the_sign_of_the_effect(evidence, expected):
+    assert verdict(evidence) == expected
+
+
+@pytest.mark.parametrize(
+    ("evidence", "expected"),
+    [
+        (
+            GAIN,
+            "Dropout (rate 0.5) raises test accuracy by 1.2 points (between 0.4 and 2.0); "
+            "that is more than luck.",
+        ),
+        (HARM, "SAM lowers test accuracy by 1.2 points (between 0.4 and 2.0); that is more than luck."),
+        (
+            NOTHING,
+            "no evidence that MixUp changes test accuracy; "
+            "a gain of 1.1 points or more would have been noticed.",
+        ),
+        (SAME, "EMA scored the same as baseline on all 12 seeds."),
+        (
+            TOO_FEW,
+            "no evidence that MixUp changes test accuracy; "
+            "with 4 seeds no difference of any size can be told from luck; use at least 6, better 12.",
+        ),
+        (
+            replace(TOO_FEW, seeds=6),
+            "no evidence that MixUp changes test accuracy; "
+            "with 6 seeds and so many recipes no gain can be told from luck; use more seeds.",
+        ),
+        (
+            LOSS_GAIN,
+            "Dropout (rate 0.5) lowers test log loss by 0.0123 (between 0.0041 and 0.0207), which is better; "
+            "that is more than luck.",
+        ),
+        (
+            LOSS_HARM,
+            "Dropout (rate 0.5) raises test log loss by 0.0123 (between 0.0041 and 0.0207), which is worse; "
+            "that is more than luck.",
+        ),
+    ],
+)
+def test_the_sentence_says_what_the_numbers_say(evidence, expected):
+    assert sentence(evidence) == expected
+
+
+def test_a_small_bound_is_never_written_as_zero():
+    assert "(between 0.003 and 2.0)" in sentence(replace(GAIN, low=0.00003))
+
+
+def test_large_numbers_are_written_without_an_exponent():
+    evidence = replace(NOTHING, metric="mean_squared_error", detectable=1234.5)
+
+    assert "a gain of 1230 or more" in sentence(evidence)
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ([], "Only the baseline was run, so there is nothing to compare."),
+        (
+            [GAIN, NOTHING, HARM],
+            "Of the 3 changes tried, 1 helped by more than luck; the best, Dropout (rate 0.5), takes "
+            "test accuracy from 93.1 % to 94.3 % (a gain of 1.2 points, between 0.4 and 2.0); 1 made things worse.",
+        ),
+        (
+            [GAIN],
+            "The one change tried, Dropout (rate 0.5), helped by more than luck: it takes test accuracy "
+            "from 93.1 % to 94.3 % (a gain of 1.2 points, between 0.4 and 2.0).",
+        ),
+        (
+            [NOTHING, replace(NOTHING, detectable=0.015), SAME],
+            "None of the 3 changes tried has improved test accuracy by more than luck; "
+            "a gain of 1.5 points or more would have been noticed.",
+        ),
+        (
+            [HARM],
+            "The one change tried, SAM, has not improved test accuracy by more than luck; "
+            "it made things worse.",
+        ),
+        (
+            [TOO_FEW, TOO_FEW],
+            "Nothing can be concluded yet: with 4 seeds no difference of any size can be told from luck; "
+            "use at least 6, better 12.",
+        ),
+    ],
+)
+def test_the_conclusion_sums_up_the_table(table, expected):
+    assert conclusion(table) == expected
+
+
+def test_the_best_gain_has_the_largest_effect_and_not_the_smallest_p():
+    better = replace(GAIN, recipe="WeightDecay", effect=0.03, p=0.04)
+
+    assert "2 helped by more than luck; the best, WeightDecay," in conclusion([GAIN, better])
+
+
+def test_a_gain_in_a_loss_is_told_as_a_fall_of_the_loss():
+    generator = np.random.default_rng(0)
+    baseline = generator.normal(0.3, 0.02, size=12)
+    scores = {"baseline": baseline, "Dropout": baseline - 0.05 + generator.normal(0, 0.01, size=12)}
+
+    asked = {"metric": "log_loss", "higher_is_better": False, "test_over_train": 0.25}
+    found = judge(scores, baseline="baseline", **asked)
+
+    assert verdict(found[0]) == "real gain"
+    assert sentence(found[0]).startswith("Dropout lowers test log loss by 0.0")
