@@ -1,8 +1,8 @@
 """How often does a table of recipes that do nothing claim a gain?
 
-5,000 synthetic tables: 12 recipes, one of them the baseline, and 12 seeds. A score is the effect of its seed,
-shared by all recipes, plus independent noise; no recipe has an effect. Counted are the tables in which at least
-one of the 11 recipes gets the verdict "real gain": with a right two-sided test at 5 %, about 2.5 % of them.
+5,000 synthetic tables: 12 recipes, one of them the baseline, and 12 seeds. A score is the effect of its
+seed, shared by all recipes, plus independent noise; no recipe has an effect. Counted are the tables in which
+at least one of the 11 recipes gets the verdict "real gain": about 2.5 % under a right two-sided test at 5 %.
 
     python benchmarks/honesty_tables.py          (seconds on one core)
 """
@@ -56,7 +56,7 @@ def main() -> int:
 
     print(f"machine: {platform.platform()}, {os.cpu_count()} cores")
     print(f"python {platform.python_version()}, numpy {np.__version__}, seed {SEED}")
-    print(f"{NUM_TABLES} tables without an effect: {NUM_RECIPES - 1} recipes and a baseline, {NUM_SEEDS} seeds")
+    print(f"{NUM_TABLES} null tables: {NUM_RECIPES - 1} recipes and a baseline, {NUM_SEEDS} seeds")
     print(f"share with at least one false gain: {share:.4f}, standard error {error:.4f}")
     print(f"{time.perf_counter() - started:.1f} seconds")
     ending = "holds" if LOW <= share <= HIGH else "falls short"

@@ -67,7 +67,9 @@ def an_at(step: int = 0, steps: int = 10, epoch: int = 0, epochs: int = 5, **fie
 
 def lifted(technique: Any) -> Any:
     """The technique as the engine holds it: strengths are float64 tensors."""
-    values = {name: torch.tensor(getattr(technique, name), dtype=torch.float64) for name in tunables(technique)}
+    values = {
+        name: torch.tensor(getattr(technique, name), dtype=torch.float64) for name in tunables(technique)
+    }
     return with_values(technique, values)
 
 

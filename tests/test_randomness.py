@@ -324,7 +324,9 @@ def test_the_device_mask_silences_its_share_and_scales_the_rest():
     same(masks.amax(1), torch.where(rates < 1, 1 / (1 - rates), 0.0))
 
 
-@pytest.mark.parametrize("other", [((2, 0), 5), ((1, 1), 5), ((1, 0), 6), ((1, 0), 5 + 2**32), ((1 + 2**32, 0), 5)])
+@pytest.mark.parametrize(
+    "other", [((2, 0), 5), ((1, 1), 5), ((1, 0), 6), ((1, 0), 5 + 2**32), ((1 + 2**32, 0), 5)]
+)
 def test_every_word_of_the_key_moves_the_device_stream(other):
     words, site = other
 

@@ -41,8 +41,8 @@ class Adam:
     """
 
     lr: Strength = tunable(1e-3, low=0.0, log=True, meaning=_LR)
-    beta1: Strength = tunable(0.9, low=0.0, high=1.0, search=(0.8, 0.99), meaning="memory of the mean gradient")
-    beta2: Strength = tunable(0.999, low=0.0, high=1.0, search=(0.9, 0.9999), meaning="memory of its square")
+    beta1: Strength = tunable(0.9, low=0.0, high=0.99999, search=(0.8, 0.99), meaning="memory of the mean gradient")
+    beta2: Strength = tunable(0.999, low=0.0, high=0.99999, search=(0.9, 0.9999), meaning="memory of its square")
     eps: Strength = tunable(1e-8, low=0.0, log=True, meaning="floor of the divisor")
 
     def start(self, weights: Tensor) -> Tensors:

@@ -88,6 +88,13 @@ def test_beyond_twelve_seeds_the_sampled_flips_come_close_to_all_flips():
     assert_allclose(corrected_p(row[None]), [reference.pvalue], rtol=0, atol=0.01)
 
 
+def test_the_sampled_flips_are_the_same_in_every_run():
+    first = sign_flips(15).copy()
+    sign_flips.cache_clear()
+
+    assert_allclose(sign_flips(15), first)
+
+
 def test_the_same_seeds_are_flipped_in_all_recipes():
     # Two copies of one recipe are one hypothesis: a joint flip charges nothing for the second.
     row = np.random.default_rng(2).normal(0.6, 1.0, size=10)
@@ -146,6 +153,15 @@ def test_fewer_than_six_seeds_exclude_nothing(num_seeds, value):
     assert (corrected_p(table) > ALPHA).all()
     assert_allclose(low, [-np.inf, -np.inf])
     assert_allclose(high, [np.inf, np.inf])
+
+
+def test_a_rival_that_flips_to_a_constant_takes_the_last_of_six_seeds():
+    # Its |t| is infinite under two more flips: 4 of 64 always count, and that is above five percent.
+    table = np.array([[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [1.0, -1.0, 1.0, 1.0, -1.0, 1.0]])
+    low, high = simultaneous_interval(table)
+
+    assert_allclose(corrected_p(table)[0], 4 / 2**6)
+    assert_allclose([low[0], high[0]], [-np.inf, np.inf])
 
 
 def test_six_seeds_that_agree_are_enough():

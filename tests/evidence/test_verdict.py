@@ -110,7 +110,8 @@ def test_large_numbers_are_written_without_an_exponent():
         (
             [GAIN, NOTHING, HARM],
             "Of the 3 changes tried, 1 helped by more than luck; the best, Dropout (rate 0.5), takes "
-            "test accuracy from 93.1 % to 94.3 % (a gain of 1.2 points, between 0.4 and 2.0); 1 made things worse.",
+            "test accuracy from 93.1 % to 94.3 % (a gain of 1.2 points, between 0.4 and 2.0); "
+            "1 made things worse.",
         ),
         (
             [GAIN],

@@ -68,7 +68,7 @@ def _from_json(name: str, value: JSONValue) -> Any:
         return None
     if name in TEXTS and isinstance(value, str):
         return value
-    if name not in TEXTS and isinstance(value, str) and value in INFINITIES:
+    if isinstance(value, str) and value in INFINITIES:
         return INFINITIES[value]
     if name not in TEXTS and isinstance(value, int | float) and not isinstance(value, bool):
         return int(value) if name == "seeds" else float(value)

@@ -31,7 +31,7 @@ def sentence(evidence: Evidence) -> str:
         return f"{evidence.recipe} {_change(evidence)}; that is more than luck."
     if evidence.low == evidence.high == 0:
         return f"{evidence.recipe} scored the same as {evidence.baseline} on all {evidence.seeds} seeds."
-    sharpness = _would_have_been_noticed([evidence])
+    sharpness = would_have_been_noticed([evidence])
     return f"no evidence that {evidence.recipe} changes {_metric(evidence)}; {sharpness}."
 
 
@@ -40,7 +40,7 @@ def conclusion(table: Sequence[Evidence]) -> str:
     if not table:
         return "Only the baseline was run, so there is nothing to compare."
     if table[0].seeds < FEWEST_SEEDS:
-        return f"Nothing can be concluded yet: {_would_have_been_noticed(table)}."
+        return f"Nothing can be concluded yet: {would_have_been_noticed(table)}."
     gains = [evidence for evidence in table if verdict(evidence) == "real gain"]
     if gains:
         return _best_of(gains, len(table)) + _harm_clause(table)
@@ -67,7 +67,7 @@ def _nothing_helped(table: Sequence[Evidence]) -> str:
     start += f" {_metric(table[0])} by more than luck"
     # Harmful recipes are settled, and so is a recipe that equals the baseline on every seed.
     unsettled = [e for e in table if verdict(e) == "no evidence" and e.detectable > 0]
-    return f"{start}; {_would_have_been_noticed(unsettled)}" if unsettled else start
+    return f"{start}; {would_have_been_noticed(unsettled)}" if unsettled else start
 
 
 def _harm_clause(table: Sequence[Evidence]) -> str:
@@ -77,7 +77,7 @@ def _harm_clause(table: Sequence[Evidence]) -> str:
     return "; it made things worse." if len(table) == 1 else f"; {num_harmful} made things worse."
 
 
-def _would_have_been_noticed(unsettled: Sequence[Evidence]) -> str:
+def would_have_been_noticed(unsettled: Sequence[Evidence]) -> str:
     bluntest = max(unsettled, key=lambda evidence: evidence.detectable)
     seeds = bluntest.seeds
     if seeds < FEWEST_SEEDS:

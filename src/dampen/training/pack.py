@@ -98,7 +98,8 @@ class Pack:
         self.values = [dict(values) for values in self.base]
         dtype, device = self.block.data.dtype, self.block.data.device
         self.strengths = {
-            name: torch.tensor([v[name] for v in self.values], dtype=dtype, device=device) for name in self.base[0]
+            name: torch.tensor([v[name] for v in self.values], dtype=dtype, device=device)
+            for name in (self.base[0] if self.base else ())
         }
         self.grads = torch.zeros_like(self.block.data)
         self.grad_views = self.block.view(self.grads)

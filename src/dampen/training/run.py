@@ -53,9 +53,13 @@ class Run:
 
     # -------------------------------------------------------------- an epoch of steps
 
+    def clock(self, epoch: int, number: int) -> Clock:
+        """The clock before the given step of an epoch."""
+        return Clock(epoch * self.steps_per_epoch + number, self.steps, epoch, self.problem.epochs)
+
     def trained(self, epoch: int) -> tuple[str, ...]:
         """Names of the tensors that train in this epoch."""
-        clock = Clock(epoch * self.steps_per_epoch, self.steps, epoch, self.problem.epochs)
+        clock = self.clock(epoch, 0)
         names = list(self.pack.params)
         for name in self.program.names["trains"]:
             chosen = set(self.program.techniques[name].trains(self.program.layout, clock))
@@ -77,7 +81,7 @@ class Run:
         trained, order = self.trained(epoch), self.order(epoch)
         total = penalty = torch.zeros_like(pack.limit)
         for number in range(self.steps_per_epoch):
-            clock = Clock(epoch * self.steps_per_epoch + number, self.steps, epoch, self.problem.epochs)
+            clock = self.clock(epoch, number)
             if (values := schedule(clock)) is not None:
                 pack.set_values(values)
             report = self.step(clock, order[:, number], trained)

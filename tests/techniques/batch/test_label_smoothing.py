@@ -1,10 +1,11 @@
+import numpy as np
 import pytest
 import torch
+from helpers import a_batch, agrees, an_at, lifted, rejects
+
 from dampen import reference
 from dampen.techniques.batch.label_smoothing import LabelSmoothing
 from dampen.techniques.batch.mixup import MixUp
-
-from tests.helpers import a_batch, agrees, an_at, lifted, rejects
 
 
 @pytest.mark.parametrize("epsilon", [0.0, 0.1, 0.7, 1.0])
@@ -25,7 +26,7 @@ def test_the_true_class_ends_at_1_minus_epsilon_plus_its_part_of_epsilon():
 
     smoothed = LabelSmoothing(0.2).batch(batch, {}, an_at())
 
-    agrees(smoothed.targets, [[0.85, 0.05, 0.05, 0.05]])
+    agrees(smoothed.targets, np.array([[0.85, 0.05, 0.05, 0.05]]))
 
 
 def test_targets_still_sum_to_1():

@@ -1,12 +1,12 @@
 import pytest
 import torch
+from helpers import a_batch, agrees, an_at, lifted, numbers, rejects
+
 from dampen import reference
 from dampen.contracts import Batch
 from dampen.randomness import make_key
 from dampen.techniques.batch.mixup import MixUp
 from dampen.tensors import cross_entropy
-
-from tests.helpers import a_batch, agrees, an_at, lifted, numbers, rejects
 
 
 @pytest.mark.parametrize("shape", [(7, 4), (7, 2, 3, 3)])
@@ -64,4 +64,4 @@ def test_weights_of_many_batches_have_the_variance_of_their_beta_law():
     mixes = [MixUp(0.2).draw(batch, make_key(1, step), an_at())["mix"] for step in range(3000)]
 
     # Beta(0.2, 0.2) has variance 1 / (4 * 1.4); a uniform weight, a known fault, has 1 / 12.
-    agrees(torch.stack(mixes).var(), torch.tensor(1 / 5.6).double(), rtol=0.05)
+    agrees(torch.stack(mixes).var(), 1 / 5.6, rtol=0.05)

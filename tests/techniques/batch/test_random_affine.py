@@ -1,11 +1,11 @@
 import pytest
 import torch
+from helpers import a_batch, agrees, an_at, lifted, rejects
+
 from dampen import reference
 from dampen.contracts import tunables
 from dampen.randomness import make_key
 from dampen.techniques.batch.random_affine import RandomAffine
-
-from tests.helpers import a_batch, agrees, an_at, lifted, rejects
 
 STILL = dict.fromkeys(tunables(RandomAffine), 0.0)
 SOME = {

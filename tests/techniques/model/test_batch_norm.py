@@ -2,12 +2,12 @@ import copy
 
 import pytest
 import torch
+from helpers import agrees, an_at, numbers, rejects
+from torch import nn
+
 from dampen import reference
 from dampen.models.layout import layout_of
 from dampen.techniques.model.batch_norm import BatchNorm
-from torch import nn
-
-from tests.helpers import agrees, an_at, numbers, rejects
 
 MODELS = {
     "linear": (nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 3)), (8, 4)),

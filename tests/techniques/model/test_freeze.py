@@ -1,11 +1,11 @@
 import pytest
+from helpers import numbers
+from torch import nn
+
 from dampen import reference
 from dampen.contracts import Clock
 from dampen.models.layout import layout_of
 from dampen.techniques.model.freeze import Freeze
-from torch import nn
-
-from tests.helpers import numbers
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,13 @@
 import pytest
 import torch
+from helpers import agrees, an_at, arrays, lifted, numbers, rejects
+from torch import nn
+from torch.func import functional_call
+
 from dampen import reference
 from dampen.models.layout import layout_of
 from dampen.randomness import make_key
 from dampen.techniques.model.weight_noise import WeightNoise
-from torch import nn
-from torch.func import functional_call
-
-from tests.helpers import agrees, an_at, arrays, lifted, numbers, rejects
 
 
 @pytest.fixture
@@ -16,7 +16,10 @@ def model():
 
 
 def noisy(model, technique, key):
-    at, params = an_at(layout=layout_of(model, numbers(5, 4))), dict(model.named_parameters())
+    at, params = (
+        an_at(layout=layout_of(model, numbers(5, model[0].in_features))),
+        dict(model.named_parameters()),
+    )
     draws = technique.draw(params, key, at)
     return params, draws, technique.parameters(params, draws, at)
 
@@ -56,4 +59,4 @@ def test_each_tensor_and_each_step_has_noise_of_its_own():
 
     rejects(first["0.weight"], first["2.weight"], at_least=0.5)
     rejects(first["0.weight"], second["0.weight"], at_least=0.5)
-    agrees(first["0.weight"].var(), torch.tensor(1.0).double(), rtol=0.15)
+    agrees(first["0.weight"].var(), 1.0, rtol=0.15)

@@ -1,0 +1,231 @@
+"""Does each recipe help over the baseline, over paired seeds, and is it more than luck?"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..data.dataset import as_dataset
+from ..data.split import split
+from ..errors import DampenError
+from ..evidence import judge
+from ..models import MLP
+from ..presets import BASELINE, DEFAULT, alone, baseline, candidates, default
+from ..recipe import Recipe, parse
+from ..training.fit import able, check_seed, fit_pack
+from ..training.fitted import Fitted
+from ..training.plan import Plan, make_plan
+from ..training.problem import Member, Problem, check_fits
+from .comparison import Comparison, notes_of, versions
+
+EPOCHS = 40
+SEEDS = 12
+LR_FACTORS = (1 / 3, 1.0, 3.0)
+"""What `tune_lr` multiplies a recipe's learning rate with."""
+
+Watch = Callable[[float, float, str], None]
+"""Called after every epoch of a pack with (share done, seconds left, recipes in training)."""
+
+
+def compare(
+    model: Callable[..., nn.Module] | None = None,
+    data: Any = "digits",
+    recipes: Mapping[str, Any] | Iterable[Any] | None = None,
+    *,
+    seeds: int | Sequence[int] = SEEDS,
+    epochs: int = EPOCHS,
+    batch_size: int = 64,
+    metric: str | None = None,
+    tune_lr: bool = False,
+    device: str = "cpu",
+    watch: Watch | None = None,
+    on_plan: Callable[[Plan], None] | None = None,
+) -> Comparison:
+    """Train every recipe with every seed and judge each against the baseline.
+
+    model: a function that returns a fresh `nn.Module`; by default `MLP((128, 128))`. data: a name,
+    (inputs, targets), (inputs, targets, test inputs, test targets) or a `Dataset`. recipes: by name or in a list;
+    each a `Recipe`, a technique, or text such as "Dropout(rate=0.3) + L2"; by default every technique that suits
+    the problem. Baseline and default are always there. seeds: how many (0, 1, 2, ...), or which.
+    metric: accuracy, balanced_accuracy, log_loss, r2, mse. tune_lr: three learning rates per recipe, chosen on
+    validation. Ctrl-C ends the study with the recipes that are complete.
+
+    Raises `DampenError` where model, data and recipes do not fit together, before anything is trained.
+    """
+    chosen_seeds = _seeds(seeds)
+    dataset = as_dataset(data)
+    problem = Problem(dataset, model or MLP(), epochs, batch_size, metric, device=torch.device(device))  # type: ignore[arg-type]
+    named = _recipes(recipes, problem)
+    members = [
+        Member(name, recipe, seed) for name, recipe in _tuned(named, tune_lr).items() for seed in chosen_seeds
+    ]
+    plan = make_plan(problem, members, able(problem))
+    if on_plan is not None:
+        on_plan(plan)
+    done, interrupted = _train(problem, members, plan, watch)
+    kept = _chosen(done, named, len(chosen_seeds), problem, tune_lr)
+    return _comparison(problem, named, kept, plan, chosen_seeds, interrupted, tune_lr)
+
+
+# ------------------------------------------------------------------ what is compared
+
+
+def _seeds(seeds: int | Sequence[int]) -> list[int]:
+    if isinstance(seeds, int) and not isinstance(seeds, bool):
+        if seeds < 1:
+            raise DampenError(f"seeds must be at least 1; got {seeds}. Twelve is usual, six the fewest that can tell.")
+        return list(range(seeds))
+    listed = [check_seed(seed) for seed in seeds]
+    if not listed or len(set(listed)) < len(listed):
+        raise DampenError(f"seeds must be a number or a list of different ones; got {seeds!r}.")
+    return listed
+
+
+def _recipes(recipes: Mapping[str, Any] | Iterable[Any] | None, problem: Problem) -> dict[str, Recipe]:
+    """Baseline and default first, then what was asked for, or everything that suits; all checked."""
+    layout = check_fits(problem, Recipe())
+    words = layout.words | problem.data.words
+    if recipes is None:
+        return candidates(problem.epochs, words)
+    named = {BASELINE: baseline(), DEFAULT: default(problem.epochs, words)}
+    pairs = recipes.items() if isinstance(recipes, Mapping) else ((None, recipe) for recipe in recipes)
+    for given, recipe in pairs:
+        built = as_recipe(recipe)
+        name = given or str(built)
+        if named.get(name, built) != built:
+            raise DampenError(f"Two recipes are named {name!r}; give one of them another name.")
+        check_fits(problem, built)
+        named[name] = built
+    return named
+
+
+def as_recipe(recipe: Any) -> Recipe:
+    """A recipe from a `Recipe`, a technique, or text; a technique that needs noise gets dropout beside it."""
+    if isinstance(recipe, Recipe):
+        return recipe
+    return parse(recipe) if isinstance(recipe, str) else alone(recipe)
+
+
+def _tuned(named: Mapping[str, Recipe], tune_lr: bool) -> dict[str, Recipe]:
+    if not tune_lr:
+        return dict(named)
+    return {
+        _label(name, factor): recipe.with_strengths({"optimizer.lr": recipe.optimizer.lr * factor})
+        for name, recipe in named.items()
+        for factor in LR_FACTORS
+    }
+
+
+def _label(name: str, factor: float) -> str:
+    return f"{name} | lr x {factor:.3g}"
+
+
+# ------------------------------------------------------------------ training
+
+
+def _train(
+    problem: Problem, members: Sequence[Member], plan: Plan, watch: Watch | None
+) -> tuple[list[Fitted], bool]:
+    """Train pack after pack; Ctrl-C ends between two epochs with what is complete."""
+    done: list[Fitted] = []
+    total = len(members) * problem.epochs
+    finished, began = 0, time.perf_counter()
+    try:
+        for pack in plan.packs:
+            labels = list(dict.fromkeys(members[i].label for i in pack.members))
+
+            def tell(so_far: int, _all: int, labels: list[str] = labels, finished: int = finished) -> None:
+                share = (finished + so_far) / total
+                left = (time.perf_counter() - began) * (1 - share) / max(share, 1e-9)
+                if watch is not None:
+                    watch(share, left, ", ".join(labels))
+
+            done += fit_pack(problem, members, pack, watch=tell)
+            finished += len(pack.members) * problem.epochs
+    except KeyboardInterrupt:
+        return done, True
+    return done, False
+
+
+def _chosen(
+    done: Sequence[Fitted], named: Mapping[str, Recipe], num_seeds: int, problem: Problem, tune_lr: bool
+) -> dict[str, list[Fitted]]:
+    """The members of each complete recipe; with several learning rates those of the best one on validation."""
+    by_label: dict[str, list[Fitted]] = {}
+    for fitted in done:
+        by_label.setdefault(fitted.member.label, []).append(fitted)
+    complete = {label: all_ for label, all_ in by_label.items() if len(all_) == num_seeds}
+    if not tune_lr:
+        return {name: _by_seed(complete[name]) for name in named if name in complete}
+    sign = 1 if problem.metric.higher_is_better else -1
+    chosen = {}
+    for name in named:
+        rivals = [complete.get(_label(name, factor)) for factor in LR_FACTORS]
+        if all(rivals):
+            best = max(rivals, key=lambda all_: sign * statistics.fmean(f.validation["metric"] for f in all_))
+            chosen[name] = _by_seed(best)
+    return chosen
+
+
+def _by_seed(members: Sequence[Fitted]) -> list[Fitted]:
+    return sorted(members, key=lambda fitted: fitted.member.seed)
+
+
+# ------------------------------------------------------------------ the answer
+
+
+def _comparison(
+    problem: Problem,
+    named: Mapping[str, Recipe],
+    kept: Mapping[str, list[Fitted]],
+    plan: Plan,
+    seeds: Sequence[int],
+    interrupted: bool,
+    tune_lr: bool,
+) -> Comparison:
+    scores = {name: {k: [f.test[k] for f in all_] for k in ("metric", "loss")} for name, all_ in kept.items()}
+    parts = split(problem.data, seeds[0])
+    return Comparison(
+        evidence=_judged(problem, kept, len(parts.test) / len(parts.train)) if BASELINE in kept else (),
+        scores=scores,
+        recipes={name: all_[0].member.recipe.to_dict() for name, all_ in kept.items()},
+        histories={name: [f.history for f in all_] for name, all_ in kept.items()},
+        notes={name: notes_of([f.history for f in all_]) for name, all_ in kept.items()},
+        protocol={
+            "data": problem.data.describe(),
+            "fingerprint": problem.data.fingerprint,
+            "kind": problem.data.protocol,
+            "rows": {name: len(rows) for name, rows in parts._asdict().items()},
+            "model": repr(problem.model),
+            "epochs": problem.epochs,
+            "batch_size": problem.batch_size,
+            "metric": problem.metric.name,
+            "baseline": BASELINE,
+            "seeds": list(seeds),
+            "tune_lr": tune_lr,
+            "tests_opened": sum(len(all_) for all_ in kept.values()),
+        },
+        plan=plan.to_record(),
+        versions=versions(),
+        interrupted=interrupted,
+    )
+
+
+def _judged(problem: Problem, kept: Mapping[str, list[Fitted]], test_over_train: float) -> tuple[Any, ...]:
+    fixed = problem.data.protocol == "fixed test"
+    by_row = fixed and problem.metric.name == "accuracy"
+    return judge(
+        {name: [f.test["metric"] for f in all_] for name, all_ in kept.items()},
+        baseline=BASELINE,
+        metric=problem.metric.name,
+        higher_is_better=problem.metric.higher_is_better,
+        protocol="fixed test" if fixed else "resampled",
+        test_over_train=None if fixed else test_over_train,
+        costs={name: statistics.fmean(f.history.seconds for f in all_) for name, all_ in kept.items()},
+        row_scores={name: [f.test_right.tolist() for f in all_] for name, all_ in kept.items()} if by_row else None,
+    )

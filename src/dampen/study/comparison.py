@@ -1,0 +1,192 @@
+"""The answer of `compare` as plain records: what `report` reads and what a person prints."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ..errors import DampenError
+from ..evidence import Evidence, conclusion, verdict
+from ..evidence.verdict import SHARES, would_have_been_noticed
+from ..training.history import History, plain_number
+
+VERSION = 1
+STILL_IMPROVING = 0.02
+"""A validation loss that fell by more than this share from the tenth before to the last tenth of the epochs."""
+PACKAGES = ("torch", "numpy", "scipy", "scikit-learn")
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """evidence: one record per recipe against the baseline, best effect first. scores: test scores per recipe,
+    {"metric": [one per seed], "loss": [...]}. recipes: as plain dicts. histories: per recipe one per seed.
+    notes: what a reader must know of a recipe ("not yet converged", "2 of 12 diverged").
+    protocol: data, model, settings, seeds, how often the test part was opened. plan: who trained with whom."""
+
+    evidence: tuple[Evidence, ...]
+    scores: Mapping[str, Mapping[str, list[float]]]
+    recipes: Mapping[str, dict[str, Any]]
+    histories: Mapping[str, list[History]]
+    notes: Mapping[str, list[str]]
+    protocol: Mapping[str, Any]
+    plan: Mapping[str, Any]
+    versions: Mapping[str, str]
+    interrupted: bool = False
+
+    def to_record(self) -> dict[str, Any]:
+        """Strict JSON values; the verdicts are there for other readers, `from_record` computes its own."""
+        return {
+            "kind": "dampen comparison",
+            "version": VERSION,
+            "conclusion": self.conclusion,
+            "evidence": [{**e.to_record(), "verdict": verdict(e)} for e in self.evidence],
+            "scores": {n: {k: [plain_number(v) for v in vs] for k, vs in s.items()} for n, s in self.scores.items()},
+            "recipes": _strict(self.recipes),
+            "histories": {name: [h.to_record() for h in all_] for name, all_ in self.histories.items()},
+            "notes": dict(self.notes),
+            "protocol": dict(self.protocol),
+            "plan": dict(self.plan),
+            "versions": dict(self.versions),
+            "interrupted": self.interrupted,
+        }
+
+    @staticmethod
+    def from_record(record: Mapping[str, Any]) -> Comparison:
+        if record.get("kind") != "dampen comparison":
+            raise DampenError("A comparison must come from `dampen compare --json`; got another kind of file.")
+        evidence = [{k: v for k, v in e.items() if k != "verdict"} for e in record["evidence"]]
+        return Comparison(
+            evidence=tuple(Evidence.from_record(e) for e in evidence),
+            histories={n: [History.from_record(h) for h in all_] for n, all_ in record["histories"].items()},
+            **{n: record[n] for n in ("scores", "recipes", "notes", "protocol", "plan", "versions", "interrupted")},
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write strict JSON."""
+        text = json.dumps(self.to_record(), allow_nan=False, indent=1)
+        Path(path).write_text(text + "\n", encoding="utf-8")
+
+    @property
+    def conclusion(self) -> str:
+        """One plain sentence about the whole table."""
+        return conclusion(self.evidence)
+
+    def rows(self) -> list[dict[str, str]]:
+        """The table in words: one row per recipe, best effect first, the baseline where its effect of 0 puts it."""
+        rows = [(e.effect, _row(e, self.notes.get(e.recipe, []))) for e in self.evidence]
+        base = self.protocol["baseline"]
+        if base in self.scores:
+            own = self.scores[base]["metric"]
+            score = _number(sum(own) / len(own), self.protocol["metric"])
+            rows.append((0.0, {**dict.fromkeys(COLUMNS, ""), "recipe": base, "score": score, "cost": "1.0"}))
+            rows[-1][1]["note"] = "; ".join(self.notes.get(base, []))
+        return [row for _, row in sorted(rows, key=lambda pair: -pair[0])]
+
+    def __str__(self) -> str:
+        return "\n".join([*self.lines(), "", self.conclusion])
+
+    def lines(self) -> list[str]:
+        """The table and its footnotes as text, 80 columns unless a recipe's name is long."""
+        metric = self.protocol["metric"]
+        heads = {**COLUMNS, "score": _HEADS.get(metric, metric)}
+        rows = [heads, *self.rows()]
+        rows = [{**row, "recipe": row["recipe"] + ("*" if row.get("note") else "")} for row in rows]
+        widths = {name: max(len(row[name]) for row in rows) for name in COLUMNS}
+        right = {"score", "p", "cost"}
+        lines = []
+        for row in rows:
+            cells = [row[n].rjust(widths[n]) if n in right else row[n].ljust(widths[n]) for n in COLUMNS]
+            lines.append(" ".join(cells).rstrip())
+        lines.insert(1, "-" * max(len(line) for line in lines))
+        return lines + self._footnotes()
+
+    def _footnotes(self) -> list[str]:
+        unsure = [e for e in self.evidence if verdict(e) == "no evidence" and e.detectable > 0]
+        lines = [""]
+        if unsure:
+            sentence = would_have_been_noticed(unsure)
+            lines.append(sentence[0].upper() + sentence[1:] + ".")
+        lines += [f"* {name}: {'; '.join(notes)}" for name, notes in self.notes.items() if notes]
+        if self.interrupted:
+            lines.append("Interrupted: recipes whose seeds were not all trained are left out.")
+        return lines if len(lines) > 1 else []
+
+
+COLUMNS = {
+    "recipe": "recipe",
+    "score": "score",
+    "gain": "gain [95 %]",
+    "p": "p",
+    "new": "on new data",
+    "cost": "cost",
+    "verdict": "verdict",
+}
+_HEADS = {"accuracy": "acc %", "balanced_accuracy": "bal %"}
+
+
+def _row(evidence: Evidence, notes: list[str]) -> dict[str, str]:
+    metric = evidence.metric
+    new = "" if evidence.new_low is None else _interval(evidence.new_low, evidence.new_high, metric)
+    return {
+        "recipe": evidence.recipe,
+        "score": _number(evidence.score, metric),
+        "gain": f"{_signed(evidence.effect, metric)} {_interval(evidence.low, evidence.high, metric)}",
+        "p": f"{evidence.p:.3f}" if evidence.p >= 0.001 else "<.001",
+        "new": new,
+        "cost": "" if evidence.cost is None else f"{evidence.cost:.1f}",
+        "verdict": verdict(evidence),
+        "note": "; ".join(notes),
+    }
+
+
+def _number(value: float, metric: str) -> str:
+    return f"{100 * value:.1f}" if metric in SHARES else f"{value:.3g}"
+
+
+def _signed(value: float, metric: str) -> str:
+    number = f"{100 * value:+.1f}" if metric in SHARES else f"{value:+.2g}"
+    return number.replace("-0.0", "+0.0") if metric in SHARES else number
+
+
+def _interval(low: float, high: float | None, metric: str) -> str:
+    return f"[{_signed(low, metric)}, {_signed(high or 0.0, metric)}]"
+
+
+def _strict(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _strict(v) for name, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(v) for v in value]
+    return plain_number(value)
+
+
+def notes_of(histories: list[History]) -> list[str]:
+    """What a reader must know of a recipe's members."""
+    notes = []
+    diverged = sum(h.outcome == "diverged" for h in histories)
+    if diverged:
+        notes.append(f"{diverged} of {len(histories)} diverged and count as guessing")
+    if 2 * sum(map(still_improving, histories)) > len(histories):
+        notes.append("not yet converged")
+    return notes
+
+
+def still_improving(history: History) -> bool:
+    """Whether the validation loss still fell at the end of a run that was not stopped."""
+    losses = [record["val_loss"] for record in history.epochs]
+    tenth = max(1, len(losses) // 10)
+    if history.outcome != "finished" or len(losses) < 2 * tenth:
+        return False
+    last, before = sum(losses[-tenth:]), sum(losses[-2 * tenth : -tenth])
+    return last < (1 - STILL_IMPROVING) * before
+
+
+def versions() -> dict[str, str]:
+    from .. import __version__
+
+    return {"dampen": __version__, "python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
