@@ -78,9 +78,9 @@ def batch_norm_forward(
 ) -> tuple[Array, Array, Array]:
     """y = gain * (x - mean) / sqrt(var + eps) + shift, unit by unit
 
-    In training, mean and var are those of the m values that the batch has for the unit (var divides by m),
-    and the running statistics move towards them: running <- (1 - momentum) * running + momentum * batch,
-    with the variance that divides by m - 1. In prediction, mean and var are the running ones, which then stay.
+    In training, mean and var are those of the m values that the batch has for the unit (var divides by m).
+    The running statistics move towards them: running <- (1 - momentum) * running + momentum * batch, with the
+    variance that divides by m - 1. In prediction, mean and var are the running ones, which then stay.
 
     x: (N, C) or (N, C, ...), C units. gain, shift, running_mean, running_var: (C,).
     Returns y in the shape of x, the new running mean and the new running variance.

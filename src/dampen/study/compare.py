@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import nn
 
 from ..data.dataset import as_dataset
@@ -20,8 +19,9 @@ from ..recipe import Recipe, parse
 from ..training.fit import able, check_seed, fit_pack
 from ..training.fitted import Fitted
 from ..training.plan import Plan, make_plan
-from ..training.problem import Member, Problem, check_fits
+from ..training.problem import Member, Problem, as_device, check_fits
 from .comparison import Comparison, notes_of, versions
+from .cost import step_costs
 
 EPOCHS = 40
 SEEDS = 12
@@ -59,17 +59,20 @@ def compare(
     """
     chosen_seeds = _seeds(seeds)
     dataset = as_dataset(data)
-    problem = Problem(dataset, model or MLP(), epochs, batch_size, metric, device=torch.device(device))  # type: ignore[arg-type]
+    problem = Problem(dataset, model or MLP(), epochs, batch_size, metric, device=as_device(device))  # type: ignore[arg-type]
     named = _recipes(recipes, problem)
     members = [
         Member(name, recipe, seed) for name, recipe in _tuned(named, tune_lr).items() for seed in chosen_seeds
     ]
-    plan = make_plan(problem, members, able(problem))
+    ability = able(problem)
+    plan = make_plan(problem, members, ability)
     if on_plan is not None:
         on_plan(plan)
     done, interrupted = _train(problem, members, plan, watch)
     kept = _chosen(done, named, len(chosen_seeds), problem, tune_lr)
-    return _comparison(problem, named, kept, plan, chosen_seeds, interrupted, tune_lr)
+    complete = {name: named[name] for name in kept}
+    costs = step_costs(problem, complete, chosen_seeds, ability) if BASELINE in kept else {}
+    return _comparison(problem, kept, costs, plan, chosen_seeds, interrupted, tune_lr)
 
 
 # ------------------------------------------------------------------ what is compared
@@ -181,8 +184,8 @@ def _by_seed(members: Sequence[Fitted]) -> list[Fitted]:
 
 def _comparison(
     problem: Problem,
-    named: Mapping[str, Recipe],
     kept: Mapping[str, list[Fitted]],
+    costs: Mapping[str, float],
     plan: Plan,
     seeds: Sequence[int],
     interrupted: bool,
@@ -191,7 +194,7 @@ def _comparison(
     scores = {name: {k: [f.test[k] for f in all_] for k in ("metric", "loss")} for name, all_ in kept.items()}
     parts = split(problem.data, seeds[0])
     return Comparison(
-        evidence=_judged(problem, kept, len(parts.test) / len(parts.train)) if BASELINE in kept else (),
+        evidence=_judged(problem, kept, costs, len(parts.test) / len(parts.train)) if BASELINE in kept else (),
         scores=scores,
         recipes={name: all_[0].member.recipe.to_dict() for name, all_ in kept.items()},
         histories={name: [f.history for f in all_] for name, all_ in kept.items()},
@@ -216,7 +219,10 @@ def _comparison(
     )
 
 
-def _judged(problem: Problem, kept: Mapping[str, list[Fitted]], test_over_train: float) -> tuple[Any, ...]:
+def _judged(
+    problem: Problem, kept: Mapping[str, list[Fitted]], costs: Mapping[str, float], test_over_train: float
+) -> tuple[Any, ...]:
+    """Evidence per recipe; a recipe's cost is its steps' cost times the share of the epochs it trained for."""
     fixed = problem.data.protocol == "fixed test"
     by_row = fixed and problem.metric.name == "accuracy"
     return judge(
@@ -226,6 +232,6 @@ def _judged(problem: Problem, kept: Mapping[str, list[Fitted]], test_over_train:
         higher_is_better=problem.metric.higher_is_better,
         protocol="fixed test" if fixed else "resampled",
         test_over_train=None if fixed else test_over_train,
-        costs={name: statistics.fmean(f.history.seconds for f in all_) for name, all_ in kept.items()},
+        costs={n: costs[n] * statistics.fmean(len(f.history.epochs) for f in all_) for n, all_ in kept.items()},
         row_scores={name: [f.test_right.tolist() for f in all_] for name, all_ in kept.items()} if by_row else None,
     )

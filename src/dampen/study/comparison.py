@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import platform
+import textwrap
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +17,7 @@ from ..evidence.verdict import SHARES, would_have_been_noticed
 from ..training.history import History, plain_number
 
 VERSION = 1
+WIDTH = 80
 STILL_IMPROVING = 0.02
 """A validation loss that fell by more than this share from the tenth before to the last tenth of the epochs."""
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn")
@@ -88,7 +90,7 @@ class Comparison:
         return [row for _, row in sorted(rows, key=lambda pair: -pair[0])]
 
     def __str__(self) -> str:
-        return "\n".join([*self.lines(), "", self.conclusion])
+        return "\n".join([*self.lines(), "", *textwrap.wrap(self.conclusion, WIDTH)])
 
     def lines(self) -> list[str]:
         """The table and its footnotes as text, 80 columns unless a recipe's name is long."""
@@ -111,7 +113,10 @@ class Comparison:
         if unsure:
             sentence = would_have_been_noticed(unsure)
             lines.append(sentence[0].upper() + sentence[1:] + ".")
-        lines += [f"* {name}: {'; '.join(notes)}" for name, notes in self.notes.items() if notes]
+        for note in dict.fromkeys(note for notes in self.notes.values() for note in notes):
+            noted = [name for name, notes in self.notes.items() if note in notes]
+            who = "all recipes" if len(noted) == len(self.notes) > 1 else ", ".join(noted)
+            lines += textwrap.wrap(f"* {note}: {who}", WIDTH, subsequent_indent="  ")
         if self.interrupted:
             lines.append("Interrupted: recipes whose seeds were not all trained are left out.")
         return lines if len(lines) > 1 else []

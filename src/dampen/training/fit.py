@@ -19,7 +19,7 @@ from .fitted import Fitted
 from .history import History
 from .metrics import LOSSES, right
 from .plan import Ability, PackPlan, ability_of, make_plan
-from .problem import Member, Problem, check_fits, prepare
+from .problem import Member, Problem, as_device, check_fits, prepare
 from .run import Run, start
 
 TRAIN_SAMPLE = 512
@@ -47,7 +47,7 @@ def fit(
 
     Raises `DampenError` where model, data and recipe do not fit together.
     """
-    problem = Problem(as_dataset(data), model, epochs, batch_size, metric, device=torch.device(device))  # type: ignore[arg-type]
+    problem = Problem(as_dataset(data), model, epochs, batch_size, metric, device=as_device(device))  # type: ignore[arg-type]
     member = Member("", recipe or Recipe(), check_seed(seed))
     check_fits(problem, member.recipe)
     (pack,) = make_plan(problem, [member], Ability(vmap=False, torch_randomness=_random(problem, member))).packs

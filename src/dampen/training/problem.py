@@ -98,6 +98,17 @@ def prepare(
     return Prepared(model, tuple(stages), own_noise)
 
 
+def as_device(name: str) -> torch.device:
+    """The device of that name, or a sentence where this machine has none."""
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise DampenError(f"device must be one that this machine has, such as cpu; got {name!r}: {reason}") from None
+    return device
+
+
 def check_fits(problem: Problem, recipe: Recipe) -> Layout:
     """Refuse, with a sentence, a network that does not fit the data or a recipe that does not fit either."""
     facts = problem.facts(torch.arange(len(problem.inputs)))

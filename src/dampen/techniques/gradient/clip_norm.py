@@ -1,4 +1,4 @@
-"""Gradient clipping by the global norm."""
+"""Gradient clipping: no step is longer than its global norm allows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decoupled weight decay, what turns Adam into AdamW."""
+"""Decoupled weight decay: shrink weights beside the gradient, what turns Adam into AdamW."""
 
 from __future__ import annotations
 

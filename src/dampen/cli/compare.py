@@ -1,0 +1,108 @@
+"""`dampen compare DATA`: does each technique help, and is it more than luck?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def compare(
+    data: Annotated[str, typer.Argument(help="A built-in data set: digits.")],
+    recipe: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What to compare with the baseline: 'Dropout(rate=0.3) + L2' or a TOML file. Can be repeated; "
+            "by default every technique that suits the data."
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Trainings per recipe, paired; at least 6 can tell, 12 see more.")] = 12,
+    epochs: Annotated[int, typer.Option(help="Passes over the training part.")] = 40,
+    batch_size: Annotated[int, typer.Option(help="Rows in a batch.")] = 64,
+    hidden: Annotated[str, typer.Option(help="Hidden layers of the network.")] = "128,128",
+    metric: Annotated[
+        str | None, typer.Option(help="accuracy, balanced_accuracy, log_loss, r2 or mse; by default what fits.")
+    ] = None,
+    tune_lr: Annotated[
+        bool, typer.Option("--tune-lr", help="Try three learning rates per recipe, chosen on validation.")
+    ] = False,
+    json: Annotated[Path | None, typer.Option(help="Write everything as JSON to this file.")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Print which trainings are packed together.")] = False,
+    device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
+) -> None:
+    """Train with and without each technique, over paired seeds, and judge the difference."""
+    from rich.console import Console
+
+    from ..data import load
+    from ..models import MLP
+    from ..study import compare as run
+    from .machine import keep_big_blocks
+    from .progress import Progress
+
+    _check_writable(json)
+    keep_big_blocks()
+    console = Console(highlight=False, soft_wrap=True)
+    dataset = load(data)
+    network = MLP(_widths(hidden))
+
+    def begin(made: Any) -> None:
+        console.print(f"{dataset.describe()}; {network!r}; {seeds} seeds, {epochs} epochs")
+        if plan:
+            console.print(f"\n{made}")
+
+    with Progress(console) as progress:
+        comparison = run(
+            network,
+            dataset,
+            [_recipe(text) for text in recipe] if recipe else None,
+            seeds=seeds,
+            epochs=epochs,
+            batch_size=batch_size,
+            metric=metric,
+            tune_lr=tune_lr,
+            device=device,
+            watch=progress.tell,
+            on_plan=begin,
+        )
+    console.print()
+    _print(console, comparison)
+    if json is not None:
+        comparison.save(json)
+        console.print(f"\nEverything in numbers: {json}")
+
+
+def _recipe(text: str) -> Any:
+    """A recipe from a TOML file or from text."""
+    from ..recipe import load_recipe, parse
+
+    return load_recipe(text) if text.endswith(".toml") or Path(text).is_file() else parse(text)
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    from ..errors import DampenError
+
+    try:
+        return tuple(int(width) for width in text.split(",") if width.strip())
+    except ValueError:
+        raise DampenError(f"--hidden must be whole numbers such as 128,128; got {text!r}.") from None
+
+
+def _check_writable(path: Path | None) -> None:
+    """A study that takes minutes must not end in a file that cannot be written."""
+    from ..errors import DampenError
+
+    if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
+        raise DampenError(f"--json must be a file in a folder that exists; got {str(path)!r}.")
+
+
+def _print(console: Any, comparison: Any) -> None:
+    from rich.text import Text
+
+    styles = {"real gain": "bold green", "harmful": "bold red"}
+    for line in str(comparison).splitlines():
+        text = Text(line)
+        for word, style in styles.items():
+            if line.endswith(word):
+                text.stylize(style, len(line) - len(word))
+        console.print(text)
