@@ -28,12 +28,34 @@ _HOMES = {
     "load": "data",
     "fit": "training",
     "Fitted": "training",
+    "Comparison": "study",
+    "compare": "study",
     "CATALOGUE": "techniques",
+    "attach": "integrations",
+    "rebuild": "integrations",
+    "check_technique": "laws",
+    "optimizer": "contracts",
 }
-_TECHNIQUES = (
-    "BatchNorm ClipNorm Dropout EMA EarlyStopping FocalLoss Freeze L1 L2 LabelSmoothing MaxNorm MixUp OneCycle "
-    "RDrop RandomAffine SAM WeightDecay WeightNoise"
-).split()
+_TECHNIQUES = [
+    "BatchNorm",
+    "ClipNorm",
+    "Dropout",
+    "EMA",
+    "EarlyStopping",
+    "FocalLoss",
+    "Freeze",
+    "L1",
+    "L2",
+    "LabelSmoothing",
+    "MaxNorm",
+    "MixUp",
+    "OneCycle",
+    "RDrop",
+    "RandomAffine",
+    "SAM",
+    "WeightDecay",
+    "WeightNoise",
+]
 _HOMES |= dict.fromkeys(_TECHNIQUES, "techniques")
 
 __all__ = sorted(_HOMES)

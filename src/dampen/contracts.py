@@ -106,9 +106,7 @@ def tunable(
     return dataclasses.field(default=default, metadata={"dampen": declared})
 
 
-def structural(
-    default: Any, *, choices: tuple[Any, ...] | None = None, low: int | None = None, meaning: str
-) -> Any:
+def structural(default: Any, *, choices: tuple[Any, ...] | None = None, low: int | None = None, meaning: str) -> Any:
     """Declare a structural choice: one of `choices`, or a whole number from `low` on, or anything."""
     declared = Structural(default, choices, low, meaning)
     return dataclasses.field(default=default, metadata={"dampen": declared})

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .contracts import HOOKS, DRAWING, Tunable, declarations, hooks_of, is_off, switches, touches, tunables
+from .contracts import DRAWING, HOOKS, Tunable, declarations, hooks_of, is_off, switches, touches, tunables
 from .data.dataset import Dataset, from_arrays
 from .errors import DampenError
 from .models.mlp import MLP
@@ -96,7 +96,9 @@ def stepped(problem: Problem, members: Sequence[Member], plan: PackPlan, steps: 
         for step in range(steps):
             epoch, number = divmod(step, run.steps_per_epoch)
             clock = run.clock(epoch, number)
-            values = [scheduled(members[i], base, clock) for i, base in zip(run.pack.indexes, run.pack.base, strict=True)]
+            values = [
+                scheduled(members[i], base, clock) for i, base in zip(run.pack.indexes, run.pack.base, strict=True)
+            ]
             run.pack.set_values(values)
             losses.append(run.step(clock, run.order(epoch)[:, number], run.trained(epoch)).loss.clone())
     return run, torch.stack(losses)
@@ -287,4 +289,3 @@ def _wrong_values(info: Tunable) -> list[Any]:
     if math.isfinite(info.high):
         wrong.append(info.high + 1)
     return wrong
-

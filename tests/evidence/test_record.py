@@ -79,7 +79,9 @@ def test_the_numbers_are_those_of_the_paired_differences():
     error = np.std(differences, ddof=1) / math.sqrt(12)
     assert_allclose(found.effect, sum(differences) / 12)
     assert_allclose([found.low, found.high], [low[0], high[0]])
-    assert_allclose(found.detectable, ((high[0] - low[0]) / 2 / error + 0.84) * error)
+    reach = (high[0] - low[0]) / 2
+    wobble = 1 + (reach / error) ** 2 / (2 * (found.seeds - 1))
+    assert_allclose(found.detectable, reach + 0.84 * error * wobble**0.5)
     assert_allclose([found.score, found.baseline_score], [SCORES["better"].mean(), BASELINE.mean()])
     assert_allclose(found.score_sd, np.std(SCORES["better"], ddof=1))
     assert_allclose(found.cost, 1.5)

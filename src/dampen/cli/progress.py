@@ -13,7 +13,12 @@ class Progress:
     """Shows on a terminal; elsewhere it stays silent."""
 
     def __init__(self, console: Console) -> None:
-        columns = (BarColumn(24), TaskProgressColumn(), TextColumn("{task.fields[left]}"), TextColumn("{task.description}"))
+        columns = (
+            BarColumn(24),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[left]}"),
+            TextColumn("{task.description}"),
+        )
         self._bar = Bar(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._task: Any = None
 

@@ -53,7 +53,7 @@ def judge(
     differences = sign * np.stack([_difference(table[name], table[baseline]) for name in recipes])
     effects, p_values = differences.mean(axis=1), corrected_p(differences)
     low, high = simultaneous_interval(differences)
-    detectable = (high - low) / 2 + POWER_QUANTILE * standard_error(differences)
+    detectable = _detectable((high - low) / 2, standard_error(differences), differences.shape[1])
     if protocol == "resampled":
         assert test_over_train is not None  # _check_protocol
         new = _nadeau_bengio(effects, low, high, differences.shape[1], test_over_train)
@@ -82,6 +82,13 @@ def judge(
         for j, name in enumerate(recipes)
     ]
     return tuple(sorted(found, key=lambda evidence: -evidence.effect))
+
+
+def _detectable(reach: Array, error: Array, seeds: int) -> Array:
+    """The effect whose observed value passes the interval's reach four times in five. The reach is itself an
+    estimate: its relative error is that of a standard deviation, 1 / sqrt(2 (n - 1))."""
+    wobble = np.square(reach) / (2 * max(seeds - 1, 1))
+    return np.asarray(reach + POWER_QUANTILE * np.sqrt(np.square(error) + wobble), dtype=np.float64)
 
 
 def _new_kind(protocol: Protocol) -> str:

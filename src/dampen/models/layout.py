@@ -29,8 +29,31 @@ ACTIVATIONS = (
     *(nn.Tanhshrink, nn.Softshrink, nn.Hardshrink, nn.Threshold, nn.GLU),
 )
 _FUNCTIONAL = frozenset(
-    "relu relu_ relu6 leaky_relu leaky_relu_ prelu rrelu elu elu_ celu selu gelu silu mish sigmoid tanh softplus "
-    "softsign hardtanh hardsigmoid hardswish logsigmoid glu".split()
+    [
+        "relu",
+        "relu_",
+        "relu6",
+        "leaky_relu",
+        "leaky_relu_",
+        "prelu",
+        "rrelu",
+        "elu",
+        "elu_",
+        "celu",
+        "selu",
+        "gelu",
+        "silu",
+        "mish",
+        "sigmoid",
+        "tanh",
+        "softplus",
+        "softsign",
+        "hardtanh",
+        "hardsigmoid",
+        "hardswish",
+        "logsigmoid",
+        "glu",
+    ]
 )
 
 
@@ -46,7 +69,7 @@ class Role(NamedTuple):
 class Layout:
     """tensors: the role of each parameter. hidden: weight layers followed by an activation and by no norm.
     output: the last weight layer. sites: paths by word, in order of execution. running: buffers that a training
-    pass changes. own_noise: paths of the network's own dropout modules."""
+    pass changes."""
 
     tensors: dict[str, Role]
     hidden: tuple[str, ...]
@@ -77,13 +100,23 @@ class Layout:
 
     def site_paths(self, sites: Any) -> tuple[str, ...]:
         """Module paths of a word of `sites` or of paths that a user gave."""
-        if isinstance(sites, str) and sites in self.sites:
-            return self.sites[sites]
-        return self._known(sites)
+        if not isinstance(sites, str) or sites not in self.sites:
+            return self._known(sites)
+        if not self.sites[sites]:
+            raise DampenError(f"The sites {sites!r} must exist in the model; it has none. Give paths of its layers.")
+        return self.sites[sites]
 
     def depth_fraction(self, path: str) -> float:
         order = self.sites["activations"]
         return (order.index(path) + 1) / len(order) if path in order else 1.0
+
+    def check(self, recipe: Any) -> None:
+        """Refuse layers and sites that a recipe names and the network lacks."""
+        for technique in recipe.techniques:
+            if hasattr(technique, "sites"):
+                self.site_paths(technique.sites)
+            if hasattr(technique, "layers"):
+                (self.inside if hasattr(technique, "trains") else self.weights)(technique.layers)
 
     def _known(self, paths: Any) -> tuple[str, ...]:
         paths = (paths,) if isinstance(paths, str) else tuple(paths)

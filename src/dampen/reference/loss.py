@@ -124,9 +124,7 @@ def r_drop(first: Array, second: Array, targets: Array, weights: Array, alpha: f
     return float(total / sum(weights))
 
 
-def r_drop_gradient(
-    first: Array, second: Array, targets: Array, weights: Array, alpha: float
-) -> tuple[Array, Array]:
+def r_drop_gradient(first: Array, second: Array, targets: Array, weights: Array, alpha: float) -> tuple[Array, Array]:
     """The gradient of `r_drop` with respect to the outputs of the first and of the second pass, each (N, C)
 
     dKL(p || q) / dfirst_c = p_c * (log p_c - log q_c - KL(p || q))

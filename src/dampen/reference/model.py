@@ -98,9 +98,7 @@ def batch_norm_forward(
     return y, running_mean, running_var
 
 
-def batch_norm_backward(
-    grad_y: Array, x: Array, gain: Array, eps: float = 1e-5
-) -> tuple[Array, Array, Array]:
+def batch_norm_backward(grad_y: Array, x: Array, gain: Array, eps: float = 1e-5) -> tuple[Array, Array, Array]:
     """The chain rule through y = gain * (x - mean) / sqrt(var + eps) + shift, mean and var of the batch
 
     x reaches y by three roads: directly, through the variance, and through the mean.
@@ -132,9 +130,7 @@ def _moments(values: Array) -> tuple[float, float, int]:
 # ------------------------------------------------------------------ freeze
 
 
-def freeze(
-    module_of: Mapping[str, str], layers: Collection[str], num_epochs: int, epoch: int
-) -> tuple[str, ...]:
+def freeze(module_of: Mapping[str, str], layers: Collection[str], num_epochs: int, epoch: int) -> tuple[str, ...]:
     """w <- w for every tensor of `layers` during the first `num_epochs` epochs
 
     A layer holds the tensors of its own module and of every module inside it ("body" holds those of

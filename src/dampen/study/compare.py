@@ -14,12 +14,13 @@ from ..data.split import split
 from ..errors import DampenError
 from ..evidence import judge
 from ..models import MLP
+from ..models.layout import Layout
 from ..presets import BASELINE, DEFAULT, alone, baseline, candidates, default
 from ..recipe import Recipe, parse
 from ..training.fit import able, check_seed, fit_pack
 from ..training.fitted import Fitted
 from ..training.plan import Plan, make_plan
-from ..training.problem import Member, Problem, as_device, check_fits
+from ..training.problem import Member, Problem, as_device, check_fits, check_recipe
 from .comparison import Comparison, notes_of, versions
 from .cost import step_costs
 
@@ -61,9 +62,7 @@ def compare(
     dataset = as_dataset(data)
     problem = Problem(dataset, model or MLP(), epochs, batch_size, metric, device=as_device(device))  # type: ignore[arg-type]
     named = _recipes(recipes, problem)
-    members = [
-        Member(name, recipe, seed) for name, recipe in _tuned(named, tune_lr).items() for seed in chosen_seeds
-    ]
+    members = [Member(name, recipe, seed) for name, recipe in _tuned(named, tune_lr).items() for seed in chosen_seeds]
     ability = able(problem)
     plan = make_plan(problem, members, ability)
     if on_plan is not None:
@@ -94,7 +93,7 @@ def _recipes(recipes: Mapping[str, Any] | Iterable[Any] | None, problem: Problem
     layout = check_fits(problem, Recipe())
     words = layout.words | problem.data.words
     if recipes is None:
-        return candidates(problem.epochs, words)
+        return {n: r for n, r in candidates(problem.epochs, words).items() if _suits(r, problem, layout)}
     named = {BASELINE: baseline(), DEFAULT: default(problem.epochs, words)}
     pairs = recipes.items() if isinstance(recipes, Mapping) else ((None, recipe) for recipe in recipes)
     for given, recipe in pairs:
@@ -102,9 +101,17 @@ def _recipes(recipes: Mapping[str, Any] | Iterable[Any] | None, problem: Problem
         name = given or str(built)
         if named.get(name, built) != built:
             raise DampenError(f"Two recipes are named {name!r}; give one of them another name.")
-        check_fits(problem, built)
+        check_recipe(built, problem, layout)
         named[name] = built
     return named
+
+
+def _suits(recipe: Recipe, problem: Problem, layout: Layout) -> bool:
+    try:
+        check_recipe(recipe, problem, layout)
+    except DampenError:
+        return False
+    return True
 
 
 def as_recipe(recipe: Any) -> Recipe:
@@ -131,9 +138,7 @@ def _label(name: str, factor: float) -> str:
 # ------------------------------------------------------------------ training
 
 
-def _train(
-    problem: Problem, members: Sequence[Member], plan: Plan, watch: Watch | None
-) -> tuple[list[Fitted], bool]:
+def _train(problem: Problem, members: Sequence[Member], plan: Plan, watch: Watch | None) -> tuple[list[Fitted], bool]:
     """Train pack after pack; Ctrl-C ends between two epochs with what is complete."""
     done: list[Fitted] = []
     total = len(members) * problem.epochs

@@ -20,7 +20,9 @@ SECONDS = 6.0
 """The probe ends after this long, or after `ROUNDS` turns; three turns it always takes."""
 
 
-def step_costs(problem: Problem, recipes: Mapping[str, Recipe], seeds: Sequence[int], ability: Ability) -> dict[str, float]:
+def step_costs(
+    problem: Problem, recipes: Mapping[str, Recipe], seeds: Sequence[int], ability: Ability
+) -> dict[str, float]:
     """Median time of a training step of each recipe, packed over the seeds, relative to the baseline's."""
     runs = {name: _run(problem, name, recipe, seeds, ability) for name, recipe in recipes.items()}
     times: dict[str, list[float]] = {name: [] for name in runs}

@@ -242,5 +242,3 @@ class Training:
 
 def _having(recipe: Recipe, hook: str) -> list[Any]:
     return [t for t in recipe.active.values() if touches(t, hook)]
-
-

@@ -15,7 +15,7 @@ import torch
 from ..contracts import EXPENSIVE, ON_HOST, hooks_of, structure, switches, touches
 from ..models.layout import Layout
 from .forward import Forward
-from .problem import Member, Problem, Prepared
+from .problem import Member, Prepared, Problem
 
 VMAP_FROM = 3
 """Members from which on the batched program beats the loop on small networks (measured: 3 to 4)."""

@@ -20,6 +20,8 @@ from ..recipe import Recipe
 from ..techniques.model.dropout import Dropout
 from .metrics import Metric, choose
 
+CPU = torch.device("cpu")
+
 
 class Member(NamedTuple):
     """One training: a recipe under a seed. The seed decides split, batch order, initial weights and all draws."""
@@ -39,7 +41,7 @@ class Problem:
     batch_size: int = 64
     metric: Metric = None  # type: ignore[assignment]
     dtype: torch.dtype = torch.float32
-    device: torch.device = torch.device("cpu")
+    device: torch.device = CPU
 
     def __post_init__(self) -> None:
         check_factory(self.model)
@@ -77,9 +79,7 @@ class Prepared(NamedTuple):
     own_noise: dict[str, Any]
 
 
-def prepare(
-    problem: Problem, recipe: Recipe, seed: int, facts: Facts, layouts: tuple[Layout, ...] = ()
-) -> Prepared:
+def prepare(problem: Problem, recipe: Recipe, seed: int, facts: Facts, layouts: tuple[Layout, ...] = ()) -> Prepared:
     """Build the network of one seed, adopt it, and let the recipe's techniques rebuild it. Layouts of a network
     of the same structure spare the probing passes."""
     model = build(problem.model, facts, seed, problem.dtype).to(problem.device)
@@ -122,10 +122,11 @@ def check_fits(problem: Problem, recipe: Recipe) -> Layout:
             f"The model must return (rows, {facts.num_outputs}) for these data; got {shape} for two rows. "
             "Change its last layer."
         )
-    recipe.check(layout.words | problem.data.words)
-    for technique in recipe.techniques:
-        if hasattr(technique, "sites"):
-            layout.site_paths(technique.sites)
-        if hasattr(technique, "layers"):
-            (layout.inside if hasattr(technique, "trains") else layout.weights)(technique.layers)
+    check_recipe(recipe, problem, layout)
     return layout
+
+
+def check_recipe(recipe: Recipe, problem: Problem, layout: Layout) -> None:
+    """Refuse, with a sentence, a recipe that does not suit the data or the network."""
+    recipe.check(layout.words | problem.data.words)
+    layout.check(recipe)

@@ -49,6 +49,7 @@ class Program:
     facts: Facts
     device: torch.device
     precision: str = "float32"
+    criterion: Callable[[Tensor, Tensor], Tensor] | None = None
 
     def __post_init__(self) -> None:
         self.names = {hook: [n for n, t in self.techniques.items() if touches(t, hook)] for hook in HOOKS}
@@ -187,10 +188,12 @@ def _noise(technique: Any, key: Key, at: At, depth_fraction: float) -> Any:
 
 
 def criterion(program: Program, scene: Scene) -> Callable[[Tensor, Tensor], Tensor]:
-    """The recipe's criterion, or cross-entropy for classes and the squared error in units of the target's
-    standard deviation for numbers."""
+    """The recipe's criterion, or the caller's, or cross-entropy for classes and the squared error in units of
+    the target's standard deviation for numbers."""
     for _, t, at in scene.touching("criterion"):
         return lambda outputs, targets: t.criterion(outputs, targets, at)
+    if program.criterion is not None:
+        return program.criterion
     if program.facts.task == "classes":
         return cross_entropy
     std = scene.base.facts.target_std

@@ -52,9 +52,12 @@ def test_what_is_seen_is_the_first_pass_and_the_weights_are_not_moved():
 
 
 def test_a_flat_place_is_left_where_it_is():
+    visited = []
+
     def flat(params):
+        visited.append(params)
         return {name: torch.zeros_like(p) for name, p in params.items()}, None
 
-    grads, _ = lifted(SAM(0.5)).around_gradient(flat, an_at())(PARAMS)
+    lifted(SAM(0.5)).around_gradient(flat, an_at())(PARAMS)
 
-    agrees(grads, flat(PARAMS)[0], rtol=0, atol=0)
+    agrees(visited, [PARAMS, PARAMS], rtol=0, atol=0)

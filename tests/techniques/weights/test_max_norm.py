@@ -53,6 +53,7 @@ def test_a_unit_of_zeros_stays_zeros_and_infinity_changes_nothing(layer):
     params, _, at = layer
     zeros = {name: torch.zeros_like(w) for name, w in params.items()}
 
-    agrees(lifted(MaxNorm(2.0)).weights(zeros, {}, at)[0], zeros, rtol=0, atol=0)
+    for max_value in (0.0, 2.0):
+        agrees(lifted(MaxNorm(max_value)).weights(zeros, {}, at)[0], zeros, rtol=0, atol=0)
     agrees(lifted(MaxNorm(float("inf"))).weights(params, {}, at)[0], params, rtol=0, atol=0)
     agrees(lifted(MaxNorm(float("inf"))).weights(zeros, {}, at)[0], zeros, rtol=0, atol=0)

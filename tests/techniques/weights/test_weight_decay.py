@@ -11,13 +11,14 @@ from dampen.techniques.weights.weight_decay import WeightDecay
 
 
 class RenamedNorm(nn.LayerNorm):
-    """A norm that no rule by name would find."""
+    """A norm that no rule by name would find, with a gain of two axes that no rule by shape would find."""
 
 
 @pytest.fixture
 def model():
     torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(4, 6), RenamedNorm(6), nn.ReLU(), nn.Linear(6, 3)).double()
+    norm = (nn.Unflatten(1, (2, 3)), RenamedNorm((2, 3)), nn.Flatten())
+    return nn.Sequential(nn.Linear(4, 6), *norm, nn.ReLU(), nn.Linear(6, 3)).double()
 
 
 def decayed(technique, model, before, after, lr):
@@ -33,27 +34,29 @@ def test_weights_lose_a_share_of_what_they_were_before_the_optimizer(model):
 
     result = decayed(lifted(WeightDecay(0.3)), model, before, after, lr=0.1)
 
-    for name in ("0.weight", "3.weight"):
+    for name in ("0.weight", "5.weight"):
         parts = after[name].numpy(), before[name].numpy()
         agrees(result[name], reference.weight_decay(*parts, 0.1, 0.3))
         rejects(result[name], reference.weight_decay(*parts, 0.1, 0.31))
         rejects(result[name], reference.weight_decay(parts[0], parts[0], 0.1, 0.3))
 
 
-def test_biases_and_norms_do_not_decay_even_a_renamed_norm(model):
+@pytest.mark.parametrize(
+    ("layers", "chosen"), [("weights", {"0.weight", "5.weight"}), (("5",), {"5.weight"})], ids=["all", "path"]
+)
+def test_biases_and_norms_do_not_decay_even_a_renamed_norm(model, layers, chosen):
     after = {name: p.detach() + 1 for name, p in model.named_parameters()}
 
-    result = decayed(lifted(WeightDecay(0.3)), model, after, after, lr=0.1)
+    result = decayed(lifted(WeightDecay(0.3, layers=layers)), model, after, after, lr=0.1)
 
-    changed = {name for name in after if not torch.equal(result[name], after[name])}
-    assert changed == {"0.weight", "3.weight"}
+    assert {name for name in after if not torch.equal(result[name], after[name])} == chosen
 
 
 def test_adam_with_it_is_torchs_adamw(model):
-    ours, theirs = model[3], copy.deepcopy(model[3])
+    ours, theirs = model[5], copy.deepcopy(model[5])
     adam = torch.optim.Adam([ours.weight], lr=0.01)
     adamw = torch.optim.AdamW([theirs.weight], lr=0.01, weight_decay=0.1)
-    technique = lifted(WeightDecay(0.1, layers=("3",)))
+    technique = lifted(WeightDecay(0.1, layers=("5",)))
 
     for step in range(5):
         lr = 0.01 / (1 + step)
@@ -63,6 +66,6 @@ def test_adam_with_it_is_torchs_adamw(model):
         adam.step()
         adamw.step()
         after = {name: p.detach() for name, p in model.named_parameters()}
-        ours.weight.data.copy_(decayed(technique, model, before, after, lr)["3.weight"])
+        ours.weight.data.copy_(decayed(technique, model, before, after, lr)["5.weight"])
 
     agrees(ours.weight, theirs.weight)

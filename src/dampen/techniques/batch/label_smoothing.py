@@ -15,9 +15,7 @@ class LabelSmoothing:
     """
 
     needs = ("classes",)
-    epsilon: Strength = tunable(
-        0.1, off=0.0, low=0.0, high=1.0, meaning="share of each target spread over all classes"
-    )
+    epsilon: Strength = tunable(0.1, off=0.0, low=0.0, high=1.0, meaning="share of each target spread over all classes")
 
     def batch(self, batch: Batch, draws: Draws, at: At) -> Batch:
         classes = batch.targets.shape[-1]

@@ -67,4 +67,6 @@ def _coordinates(images: Tensor) -> Tensor:
     height, width = images.shape[-2:]
     x = (2 * torch.arange(width, dtype=images.dtype, device=images.device) + 1) / width - 1
     y = (2 * torch.arange(height, dtype=images.dtype, device=images.device) + 1) / height - 1
-    return torch.stack([x.expand(height, width), y[:, None].expand(height, width), torch.ones_like(x).expand(height, width)])
+    return torch.stack(
+        [x.expand(height, width), y[:, None].expand(height, width), torch.ones_like(x).expand(height, width)]
+    )
