@@ -67,10 +67,8 @@ def an_at(step: int = 0, steps: int = 10, epoch: int = 0, epochs: int = 5, **fie
 
 def lifted(technique: Any) -> Any:
     """The technique as the engine holds it: strengths are float64 tensors."""
-    values = {
-        name: torch.tensor(getattr(technique, name), dtype=torch.float64) for name in tunables(technique)
-    }
-    return with_values(technique, values)
+    values = {name: getattr(technique, name) for name in tunables(technique)}
+    return with_values(technique, {name: torch.tensor(v, dtype=torch.float64) for name, v in values.items()})
 
 
 def arrays(tensors: Mapping[str, Tensor]) -> dict[str, Any]:

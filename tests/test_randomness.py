@@ -63,8 +63,8 @@ def test_another_seed_step_or_name_draws_other_numbers(draw, other):
 
 
 def test_sites_are_the_same_in_every_process_and_fit_63_bits():
-    # `printf 0/MixUp | b2sum -l 64`, read as a little-endian number. Python's own hash of a string would differ in
-    # the next process.
+    # `printf 0/MixUp | b2sum -l 64`, read as a little-endian number. Python's own hash of a string would
+    # differ in the next process.
     site = (make_key(0, 0) / "MixUp").site
 
     assert site == int.from_bytes(bytes.fromhex("3e93d59469a01b36"), "little") >> 1
@@ -324,12 +324,11 @@ def test_the_device_mask_silences_its_share_and_scales_the_rest():
     same(masks.amax(1), torch.where(rates < 1, 1 / (1 - rates), 0.0))
 
 
-@pytest.mark.parametrize(
-    "other", [((2, 0), 5), ((1, 1), 5), ((1, 0), 6), ((1, 0), 5 + 2**32), ((1 + 2**32, 0), 5)]
-)
-def test_every_word_of_the_key_moves_the_device_stream(other):
-    words, site = other
+OTHERS = [(2, 0, 5), (1, 1, 5), (1, 0, 6), (1, 0, 5 + 2**32), (1 + 2**32, 0, 5)]
 
+
+@pytest.mark.parametrize(("seed", "step", "site"), OTHERS)
+def test_every_word_of_the_key_moves_the_device_stream(seed, step, site):
     first = randomness._words32(torch.tensor([1, 0]), 5, 100, CPU)
 
-    differ(first, randomness._words32(torch.tensor(words), site, 100, CPU))
+    differ(first, randomness._words32(torch.tensor([seed, step]), site, 100, CPU))

@@ -36,26 +36,11 @@ _HOMES = {
     "check_technique": "laws",
     "optimizer": "contracts",
 }
-_TECHNIQUES = [
-    "BatchNorm",
-    "ClipNorm",
-    "Dropout",
-    "EMA",
-    "EarlyStopping",
-    "FocalLoss",
-    "Freeze",
-    "L1",
-    "L2",
-    "LabelSmoothing",
-    "MaxNorm",
-    "MixUp",
-    "OneCycle",
-    "RDrop",
-    "RandomAffine",
-    "SAM",
-    "WeightDecay",
+_TECHNIQUES = (
+    *("BatchNorm", "ClipNorm", "Dropout", "EMA", "EarlyStopping", "FocalLoss", "Freeze", "L1", "L2"),
+    *("LabelSmoothing", "MaxNorm", "MixUp", "OneCycle", "RDrop", "RandomAffine", "SAM", "WeightDecay"),
     "WeightNoise",
-]
+)
 _HOMES |= dict.fromkeys(_TECHNIQUES, "techniques")
 
 __all__ = sorted(_HOMES)

@@ -18,7 +18,8 @@ import dataclasses
 import math
 import numbers
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar, dataclass_transform
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar, cast, dataclass_transform
 
 from .errors import DampenError
 
@@ -29,6 +30,7 @@ Strength: TypeAlias = "float | Tensor"
 Tensors: TypeAlias = "dict[str, Tensor]"
 Draws: TypeAlias = "dict[str, Any]"
 C = TypeVar("C", bound=type)
+NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 # ------------------------------------------------------------------ declarations: fields as data
@@ -129,16 +131,16 @@ def _declared(cls: C, kind: str) -> C:
             raise TypeError(f"{cls.__name__}.{name} must be declared with tunable(...) or structural(...).")
     cls.__post_init__ = _check_values  # type: ignore[attr-defined]
     cls.dampen_kind = kind  # type: ignore[attr-defined]
-    return dataclasses.dataclass(frozen=True)(cls)
+    return cast(C, dataclasses.dataclass(frozen=True)(cls))
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(tunable, structural))
+@dataclass_transform(frozen_default=True)
 def technique(cls: C) -> C:
     """Make a class with declared fields a technique: a frozen dataclass that validates its values."""
     return _declared(cls, "technique")
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(tunable, structural))
+@dataclass_transform(frozen_default=True)
 def optimizer(cls: C) -> C:
     """Make a class with declared fields an optimizer: the same declaration, another place in the step."""
     return _declared(cls, "optimizer")
@@ -232,9 +234,9 @@ class At(NamedTuple):
     layout: Any
     forward: Callable[..., Seen] | None = None
     lr: Strength = 0.0
-    before: Tensors = {}
-    state: Tensors = {}
-    own: Tensors = {}
+    before: Mapping[str, Tensor] = NONE
+    state: Mapping[str, Tensor] = NONE
+    own: Mapping[str, Tensor] = NONE
     site: Site | None = None
 
 

@@ -36,7 +36,7 @@ class Recipe:
     """
 
     techniques: tuple[Any, ...] = ()
-    optimizer: Any = dataclasses.field(default_factory=Adam)
+    optimizer: Any = dataclasses.field(default_factory=lambda: Adam())
 
     def __post_init__(self) -> None:
         given = self.techniques

@@ -31,9 +31,7 @@ HARM = replace(GAIN, recipe="SAM", effect=-0.012, low=-0.02, high=-0.004, score=
 NOTHING = replace(GAIN, recipe="MixUp", p=0.4, effect=0.002, low=-0.006, high=0.01, score=0.933)
 SAME = replace(NOTHING, recipe="EMA", p=1.0, effect=0.0, low=0.0, high=0.0, detectable=0.0, score=0.931)
 TOO_FEW = replace(NOTHING, seeds=4, low=-math.inf, high=math.inf, detectable=math.inf)
-LOSS_GAIN = replace(
-    GAIN, metric="log_loss", effect=0.01234, low=0.0041, high=0.0207, score=0.2, baseline_score=0.21234
-)
+LOSS_GAIN = replace(GAIN, metric="log_loss", effect=0.01234, low=0.0041, high=0.0207, score=0.2, baseline_score=0.21234)
 LOSS_HARM = replace(LOSS_GAIN, effect=-0.01234, low=-0.0207, high=-0.0041, score=0.21234, baseline_score=0.2)
 
 
@@ -57,14 +55,12 @@ def test_the_verdict_is_the_corrected_p_and_the_sign_of_the_effect(evidence, exp
     [
         (
             GAIN,
-            "Dropout (rate 0.5) raises test accuracy by 1.2 points (between 0.4 and 2.0); "
-            "that is more than luck.",
+            "Dropout (rate 0.5) raises test accuracy by 1.2 points (between 0.4 and 2.0); that is more than luck.",
         ),
         (HARM, "SAM lowers test accuracy by 1.2 points (between 0.4 and 2.0); that is more than luck."),
         (
             NOTHING,
-            "no evidence that MixUp changes test accuracy; "
-            "a gain of 1.1 points or more would have been noticed.",
+            "no evidence that MixUp changes test accuracy; a gain of 1.1 points or more would have been noticed.",
         ),
         (SAME, "EMA scored the same as baseline on all 12 seeds."),
         (
@@ -125,8 +121,7 @@ def test_large_numbers_are_written_without_an_exponent():
         ),
         (
             [HARM],
-            "The one change tried, SAM, has not improved test accuracy by more than luck; "
-            "it made things worse.",
+            "The one change tried, SAM, has not improved test accuracy by more than luck; it made things worse.",
         ),
         (
             [TOO_FEW, TOO_FEW],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -29,31 +30,11 @@ ACTIVATIONS = (
     *(nn.Tanhshrink, nn.Softshrink, nn.Hardshrink, nn.Threshold, nn.GLU),
 )
 _FUNCTIONAL = frozenset(
-    [
-        "relu",
-        "relu_",
-        "relu6",
-        "leaky_relu",
-        "leaky_relu_",
-        "prelu",
-        "rrelu",
-        "elu",
-        "elu_",
-        "celu",
-        "selu",
-        "gelu",
-        "silu",
-        "mish",
-        "sigmoid",
-        "tanh",
-        "softplus",
-        "softsign",
-        "hardtanh",
-        "hardsigmoid",
-        "hardswish",
-        "logsigmoid",
-        "glu",
-    ]
+    (
+        *("relu", "relu_", "relu6", "leaky_relu", "leaky_relu_", "prelu", "rrelu", "elu", "elu_", "celu", "selu"),
+        *("gelu", "silu", "mish", "sigmoid", "tanh", "softplus", "softsign", "hardtanh", "hardsigmoid", "hardswish"),
+        *("logsigmoid", "glu"),
+    )
 )
 
 
@@ -224,7 +205,7 @@ def _read(events: list[tuple[str, str]]) -> tuple[tuple[str, ...], tuple[str, ..
         return (), (), None
     hidden: list[str] = []
     activations: list[str] = []
-    for start, end in zip(weights[:-1], weights[1:], strict=True):
+    for start, end in itertools.pairwise(weights):
         last, normed = events[start][1], False
         for kind, path in events[start + 1 : end]:
             if kind == "norm":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from typing import Any
 
@@ -50,7 +51,7 @@ class Perceptron(nn.Module):
         super().__init__()
         kind, gain = _ACTIVATIONS[activation]
         layers: list[nn.Module] = []
-        for fan_in, fan_out in zip(widths[:-2], widths[1:-1], strict=True):
+        for fan_in, fan_out in itertools.pairwise(widths[:-1]):
             layers += [_initialised(nn.Linear(fan_in, fan_out), gain), kind()]
         self.body = nn.Sequential(*layers)
         self.head = _initialised(nn.Linear(widths[-2], widths[-1]), 1.0)

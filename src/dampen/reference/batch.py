@@ -89,9 +89,9 @@ def random_affine(
                 x = x + slope * y
                 x, y = x * math.cos(angle) - y * math.sin(angle), x * math.sin(angle) + y * math.cos(angle)
                 x, y = x + shift * right * width, y + shift * down * height
+                source_row, source_column = y + height / 2 - 0.5, x + width / 2 - 0.5
                 for channel in range(num_channels):
-                    place = (y + height / 2 - 0.5, x + width / 2 - 0.5)
-                    result[n, channel, row, column] = _bilinear(images[n, channel], *place)
+                    result[n, channel, row, column] = _bilinear(images[n, channel], source_row, source_column)
     return result
 
 

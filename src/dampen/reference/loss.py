@@ -98,9 +98,9 @@ def focal_loss_gradient(outputs: Array, targets: Array, gamma: float) -> Array:
             doubt = 1 - p[c]
             if doubt == 0:
                 continue
-            by_p_times_p = target[c] * (gamma * doubt ** (gamma - 1) * log_p[c] * p[c] - doubt**gamma)
+            p_times_by_p = target[c] * (gamma * doubt ** (gamma - 1) * log_p[c] * p[c] - doubt**gamma)
             for k in range(len(row)):
-                gradient[n, k] += by_p_times_p * ((1 if c == k else 0) - p[k])
+                gradient[n, k] += p_times_by_p * ((1 if c == k else 0) - p[k])
     return gradient
 
 
@@ -124,7 +124,13 @@ def r_drop(first: Array, second: Array, targets: Array, weights: Array, alpha: f
     return float(total / sum(weights))
 
 
-def r_drop_gradient(first: Array, second: Array, targets: Array, weights: Array, alpha: float) -> tuple[Array, Array]:
+def r_drop_gradient(
+    first: Array,
+    second: Array,
+    targets: Array,
+    weights: Array,
+    alpha: float,
+) -> tuple[Array, Array]:
     """The gradient of `r_drop` with respect to the outputs of the first and of the second pass, each (N, C)
 
     dKL(p || q) / dfirst_c = p_c * (log p_c - log q_c - KL(p || q))
@@ -159,7 +165,7 @@ def l1_penalty(weights: Mapping[str, Array], strength: float) -> float:
     weights: name -> tensor of any shape.
     Tibshirani, Regression Shrinkage and Selection via the Lasso, 1996, equation 1.
     """
-    return strength * math.fsum(math.sqrt(w * w) for tensor in weights.values() for w in tensor.flat)
+    return strength * math.fsum(max(w, -w) for tensor in weights.values() for w in tensor.flat)
 
 
 def l1_gradient(weights: Mapping[str, Array], strength: float) -> dict[str, Array]:

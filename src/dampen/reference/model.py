@@ -20,7 +20,7 @@ def dropout_forward(x: Array, kept: NDArray[np.bool_], rate: float) -> Array:
     Each unit is kept with probability 1 - rate. What is kept is made larger, so that y is x on average and
     prediction needs no dropout at all. At rate 1 nothing is kept: y = 0.
 
-    x: any shape. kept: the same shape, True where a unit stays. Returns the shape of x.
+    x: any shape. kept: the same shape, True where a unit stays. Returns y in the shape of x.
     Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting, 2014, section 4.
     """
     y = np.zeros(x.shape)
@@ -98,7 +98,12 @@ def batch_norm_forward(
     return y, running_mean, running_var
 
 
-def batch_norm_backward(grad_y: Array, x: Array, gain: Array, eps: float = 1e-5) -> tuple[Array, Array, Array]:
+def batch_norm_backward(
+    grad_y: Array,
+    x: Array,
+    gain: Array,
+    eps: float = 1e-5,
+) -> tuple[Array, Array, Array]:
     """The chain rule through y = gain * (x - mean) / sqrt(var + eps) + shift, mean and var of the batch
 
     x reaches y by three roads: directly, through the variance, and through the mean.
@@ -130,14 +135,17 @@ def _moments(values: Array) -> tuple[float, float, int]:
 # ------------------------------------------------------------------ freeze
 
 
-def freeze(module_of: Mapping[str, str], layers: Collection[str], num_epochs: int, epoch: int) -> tuple[str, ...]:
+def freeze(
+    module_of: Mapping[str, str],
+    layers: Collection[str],
+    num_epochs: int,
+    epoch: int,
+) -> tuple[str, ...]:
     """w <- w for every tensor of `layers` during the first `num_epochs` epochs
 
-    A layer holds the tensors of its own module and of every module inside it ("body" holds those of
-    "body.0").
+    A layer holds the tensors of its own module and of every module inside it: "body" holds "body.0".
 
-    module_of: tensor -> path of its module, in order. layers: paths of the frozen modules. epoch counts from
-    0.
+    module_of: tensor -> path of its module, in order. layers: paths of the frozen modules. epoch: from 0.
     Returns the tensors that train, in order.
     Howard and Ruder, Universal Language Model Fine-tuning for Text Classification, 2018, section 3.3.
     """

@@ -96,7 +96,9 @@ class Forward:
                 module.training = True
 
 
-def _slots(model: nn.Module, kind: str, canonical: Mapping[str, Tensor]) -> list[tuple[str, tuple[dict, str]]]:
+def _slots(
+    model: nn.Module, kind: str, canonical: Mapping[str, Tensor]
+) -> list[tuple[str, tuple[dict[str, Any], str]]]:
     """(canonical name, (module's dict, local name)) for every place a tensor stands in, tied ones included."""
     names = {id(tensor): name for name, tensor in canonical.items()}
     return [

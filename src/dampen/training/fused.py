@@ -39,15 +39,18 @@ def adam(
 def sgd(
     optimizer: SGD, values: Mapping[str, float], weights: Tensor, grads: Tensor, state: Tensors, steps: int
 ) -> None:
+    momentum = values["optimizer.momentum"]
+    if momentum == 0:  # the kernel then takes no buffer; the plain form's velocity is the gradient
+        state["velocity"].copy_(grads)
     torch._fused_sgd_(
         [weights],
         [grads],
-        [state["velocity"]],
+        [state["velocity"]] if momentum else [],
         weight_decay=0.0,
-        momentum=values["optimizer.momentum"],
+        momentum=momentum,
         lr=values["optimizer.lr"],
         dampening=0.0,
-        nesterov=optimizer.nesterov,
+        nesterov=optimizer.nesterov and momentum != 0,
         maximize=False,
         is_first_step=steps == 1,
     )

@@ -13,7 +13,7 @@ import torch
 from torch.utils._pytree import tree_map
 
 from ..contracts import Tensors
-from .step import Objective, Report
+from .step import Report, Total
 
 
 def vmap(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -31,7 +31,7 @@ def loop(function: Callable[..., Any], members: int) -> Callable[..., Any]:
     return looped
 
 
-def functorch_gradient(objective: Objective) -> Callable[[Tensors], tuple[Tensors, Report]]:
+def functorch_gradient(objective: Total) -> Callable[[Tensors], tuple[Tensors, Report]]:
     """For use under `vmap`."""
 
     def gradient(params: Tensors) -> tuple[Tensors, Report]:
@@ -41,7 +41,7 @@ def functorch_gradient(objective: Objective) -> Callable[[Tensors], tuple[Tensor
     return gradient
 
 
-def autograd_gradient(objective: Objective) -> Callable[[Tensors], tuple[Tensors, Report]]:
+def autograd_gradient(objective: Total) -> Callable[[Tensors], tuple[Tensors, Report]]:
     """For use in a loop."""
 
     def gradient(params: Tensors) -> tuple[Tensors, Report]:

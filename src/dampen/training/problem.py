@@ -39,7 +39,7 @@ class Problem:
     model: Callable[..., nn.Module]
     epochs: int = 40
     batch_size: int = 64
-    metric: Metric = None  # type: ignore[assignment]
+    metric: Any = None
     dtype: torch.dtype = torch.float32
     device: torch.device = CPU
 

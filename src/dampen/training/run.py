@@ -231,12 +231,17 @@ def _program_techniques(members: Sequence[Member], plan: PackPlan) -> dict[str, 
 
 
 def _values(member: Member, techniques: dict[str, Any]) -> dict[str, float]:
-    """The flat dict of a member: its own strengths; off values of what only rides along; the network's own."""
+    """The flat dict of a member for this program: its own strengths and optimizer, off values of what only rides
+    along, the network's own dropout. What only the host decides by is not in it."""
     values: dict[str, float] = {}
     for name, technique in techniques.items():
         rests = {} if name.startswith("model.") else switches(technique)
         values |= {f"{name}.{field}": rests.get(field, getattr(technique, field)) for field in tunables(technique)}
-    return {**values, **member.recipe.strengths}
+    own = {name: value for name, value in member.recipe.strengths.items() if name in values}
+    optimizer = {
+        f"optimizer.{field}": getattr(member.recipe.optimizer, field) for field in tunables(member.recipe.optimizer)
+    }
+    return {**values, **own, **optimizer}
 
 
 def _parameters(model: nn.Module, techniques: dict[str, Any], layout: Layout) -> Tensors:

@@ -18,6 +18,7 @@ from ..tensors import cross_entropy, squared_error, weighted_mean
 from .forward import Forward
 
 Objective = Callable[..., tuple[Tensor, Seen]]
+Total = Callable[[Tensors], "tuple[Tensor, Report]"]
 OWN = ":"
 """Between a technique's name and the name of a trained tensor of its own."""
 
@@ -67,7 +68,7 @@ class Scene:
     def __init__(self, program: Program, clock: Clock, member: OneMember, params: Tensors, before: Tensors) -> None:
         self.program, self.member, self.params = program, member, params
         self.techniques = with_tensors(program.techniques, member.strengths)
-        facts = dataclasses.replace(program.facts, **member.facts)
+        facts = program.facts.with_tensors(member.facts)
         lr = member.strengths["optimizer.lr"]
         self.base = At(clock=clock, facts=facts, layout=program.layout, lr=lr, before=before)
 
@@ -86,7 +87,7 @@ class Scene:
 
 def gradient_of_one(
     program: Program,
-    differentiate: Callable[[Objective], Callable[[Tensors], tuple[Tensors, Report]]],
+    differentiate: Callable[[Total], Callable[[Tensors], tuple[Tensors, Report]]],
     clock: Clock,
     trained: Tensors,
     frozen: Tensors,
@@ -104,8 +105,8 @@ def gradient_of_one(
     objective = mean_of(criterion(program, scene), forward)
     for name, t, at in scene.touching("objective"):
         objective = t.objective(objective, drawn(t, batch, key / name, at), at)
-    objective = plus_penalties(objective, scene)
-    gradient = differentiate(lambda params: objective({**frozen, **params}, batch))
+    penalised = plus_penalties(objective, scene)
+    gradient = differentiate(lambda params: penalised({**frozen, **params}, batch))
     for _, t, at in scene.touching("around_gradient"):
         gradient = t.around_gradient(gradient, at)
     grads, report = gradient(trained)
@@ -156,7 +157,8 @@ def edited(program: Program, scene: Scene, key: Key) -> Callable[..., Seen]:
         again: int = 0,
     ) -> Seen:
         here = key / f"pass {again}" if again else key
-        used, functions, seen = params, _Edits(), {}
+        used, functions = params, _Edits()
+        seen: Tensors = {}
         if noise:
             for name, t, at in scene.touching("parameters"):
                 used = t.parameters(used, drawn(t, used, here / name, at), at)
@@ -174,7 +176,7 @@ def edited(program: Program, scene: Scene, key: Key) -> Callable[..., Seen]:
     return forward
 
 
-class _Edits(dict):
+class _Edits(dict[str, list[Any]]):
     def add(self, path: str, function: Any) -> None:
         self.setdefault(path, []).append(function)
 

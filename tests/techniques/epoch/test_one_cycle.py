@@ -9,10 +9,8 @@ from dampen.techniques.epoch.one_cycle import OneCycle
 
 def walked(technique, peak, num_steps):
     values = {"optimizer.lr": peak, "Dropout.rate": 0.5}
-    return [
-        technique.strengths(values, Clock(step, num_steps, 0, 1), [])["optimizer.lr"]
-        for step in range(num_steps)
-    ]
+    clocks = [Clock(step, num_steps, 0, 1) for step in range(num_steps)]
+    return [technique.strengths(values, clock, [])["optimizer.lr"] for clock in clocks]
 
 
 @pytest.mark.parametrize("num_steps", [1, 2, 10, 37])

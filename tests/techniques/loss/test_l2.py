@@ -45,9 +45,10 @@ def test_layers_may_be_chosen_by_path(model):
     agrees(penalty, reference.l2_penalty({"w": arrays(params)["3.weight"]}, 0.01))
 
 
-@pytest.mark.parametrize(
-    ("convention", "strength"), [("half", 0.02), ("full", 0.01), ("per_example", 0.02 * NUM_ROWS)]
-)
+ALIKE = [("half", 0.02), ("full", 0.01), ("per_example", 0.02 * NUM_ROWS)]
+
+
+@pytest.mark.parametrize(("convention", "strength"), ALIKE)
 def test_torchs_weight_decay_of_2_percent_is_kerass_l2_of_1_percent(model, convention, strength):
     weights = [model[0].weight, model[3].weight]
     torchs = [w.detach().clone().requires_grad_() for w in weights]

@@ -39,16 +39,16 @@ def test_layers_may_be_chosen_by_path(model):
 
 
 def test_the_gradient_goes_to_the_weights_themselves(model):
-    x = numbers(5, 4, seed=1)
+    def loss(weights):
+        return functional_call(model, weights, (numbers(5, 4, seed=1),)).square().sum()
+
     params, _, edited = noisy(model, lifted(WeightNoise(0.3)), make_key(3, 5))
-    through = torch.autograd.grad(functional_call(model, edited, (x,)).square().sum(), list(params.values()))
-
     fixed = {name: w.detach().requires_grad_() for name, w in edited.items()}
-    at_the_noisy_place = torch.autograd.grad(
-        functional_call(model, fixed, (x,)).square().sum(), list(fixed.values())
-    )
 
-    agrees(through, at_the_noisy_place)
+    through_the_noise = torch.autograd.grad(loss(edited), list(params.values()))
+    at_the_noisy_place = torch.autograd.grad(loss(fixed), list(fixed.values()))
+
+    agrees(through_the_noise, at_the_noisy_place)
 
 
 def test_each_tensor_and_each_step_has_noise_of_its_own():

@@ -22,9 +22,8 @@ def model():
 
 
 def decayed(technique, model, before, after, lr):
-    at = an_at(
-        layout=layout_of(model, numbers(5, 4)), before=before, lr=torch.tensor(lr, dtype=torch.float64)
-    )
+    lr = torch.tensor(lr, dtype=torch.float64)
+    at = an_at(layout=layout_of(model, numbers(5, 4)), before=before, lr=lr)
     return technique.weights(after, {}, at)[0]
 
 

@@ -22,7 +22,7 @@ class EarlyStopping:
     min_delta: float = tunable(0.0, low=0.0, search=(0.0, 0.01), meaning="smallest improvement that counts, absolute")
     warmup_epochs: int = structural(0, low=0, meaning="epochs at the start that are not judged")
 
-    def epoch(self, history: list[dict]) -> Decision:
+    def epoch(self, history: list[dict[str, float]]) -> Decision:
         best, best_epoch = math.inf, self.warmup_epochs - 1
         for epoch, record in enumerate(history):
             if epoch >= self.warmup_epochs and record["val_loss"] < best - self.min_delta:

@@ -9,7 +9,7 @@ from ...contracts import Clock, structural, technique, tunable
 
 @technique
 class OneCycle:
-    """lr <- half a cosine from  peak / start_divisor  up to  peak,  then one down to  peak / start_divisor / end_divisor
+    """lr <- half a cosine from  first = peak / start_divisor  up to  peak,  then one down to  first / end_divisor
 
     The peak is the recipe's own learning rate; `warmup_fraction` of the steps go up. Equal to torch's OneCycleLR
     with `cycle_momentum=False`.
@@ -22,7 +22,7 @@ class OneCycle:
     end_divisor: float = tunable(1e4, low=1.0, log=True, meaning="first over last learning rate")
     of: str = structural("optimizer.lr", meaning="the strength that is scheduled")
 
-    def strengths(self, values: dict[str, float], clock: Clock, history: list[dict]) -> dict[str, float]:
+    def strengths(self, values: dict[str, float], clock: Clock, history: list[dict[str, float]]) -> dict[str, float]:
         peak = values[self.of]
         first = peak / self.start_divisor
         top, last = self.warmup_fraction * clock.steps - 1, clock.steps - 1

@@ -23,4 +23,5 @@ class L1:
     layers: Any = structural("weights", meaning="where: weights, or paths in the model")
 
     def penalty(self, seen: Seen, at: At) -> Tensor:
-        return self.strength * sum(seen.params[name].abs().sum() for name in at.layout.weights(self.layers))
+        total: Any = sum(seen.params[name].abs().sum() for name in at.layout.weights(self.layers))
+        return self.strength * total

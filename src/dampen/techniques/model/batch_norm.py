@@ -25,7 +25,7 @@ class BatchNorm:
         for path in at.layout.hidden:
             layer = model.get_submodule(path)
             if isinstance(getattr(layer, "bias", None), nn.Parameter):
-                layer.bias = None
+                layer.register_parameter("bias", None)
             layer.add_module("norm", _norm_for(layer, self.eps, self.momentum).to(layer.weight))
             layer.register_forward_hook(_normalise)
         return model

@@ -1,0 +1,152 @@
+"""The laws over the whole catalogue, and the figures the project promises for them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from dampen.contracts import switches, technique, touches, tunable
+from dampen.laws import (
+    LAWS,
+    check_technique,
+    outputs_of,
+    plan_for,
+    small_problem,
+    stepped,
+    varied,
+    weights_of,
+)
+from dampen.presets import alone
+from dampen.recipe import Recipe
+from dampen.techniques import CATALOGUE, Dropout
+from dampen.training.fit import able, fit_pack
+from dampen.training.plan import make_plan, may_ride_along, on_device
+from dampen.training.problem import Member
+
+NAMES = [t.__name__ for t in CATALOGUE]
+
+
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
+@pytest.mark.parametrize("declared", CATALOGUE, ids=NAMES)
+def test_a_technique_obeys_the_law(declared, law):
+    law(declared)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+@pytest.mark.parametrize("declared", CATALOGUE, ids=NAMES)
+def test_a_member_of_a_pack_of_64_equals_the_same_member_alone_and_beside_permuted_mates(declared, dtype):
+    problem, base = small_problem(dtype), alone(declared())
+    members = [Member("", varied(base, position), seed=position) for position in range(64)]
+    order = torch.randperm(64, generator=torch.Generator().manual_seed(3)).tolist()
+    tolerance = {"rtol": 1e-12, "atol": 1e-12} if dtype == torch.float64 else {"rtol": 1e-5, "atol": 1e-5}
+
+    run, losses = stepped(problem, members, plan_for(problem, base, 64))
+    outputs = outputs_of(run)
+    permuted, permuted_losses = stepped(problem, [members[i] for i in order], plan_for(problem, base, 64))
+
+    torch.testing.assert_close(permuted_losses, losses[:, order], **tolerance)
+    torch.testing.assert_close(outputs_of(permuted), outputs[order], **tolerance)
+    for position in (0, 31, 63):
+        solo, solo_losses = stepped(problem, [members[position]], plan_for(problem, base, 1))
+        torch.testing.assert_close(losses[:, position], solo_losses[:, 0], **tolerance)
+        torch.testing.assert_close(outputs[position], outputs_of(solo)[0], **tolerance)
+
+
+def test_the_loop_lift_and_the_batched_lift_agree_on_a_recipe_of_nearly_everything():
+    problem = small_problem()
+    unlike = {"EarlyStopping", "FocalLoss", "Freeze"}
+    recipe = Recipe(tuple(t() for t in CATALOGUE if t.__name__ not in unlike))
+    members = [Member("", varied(recipe, position), seed=position) for position in range(4)]
+
+    batched, batched_losses = stepped(problem, members, plan_for(problem, recipe, 4, lift="vmap"))
+    looped, looped_losses = stepped(problem, members, plan_for(problem, recipe, 4, lift="loop"))
+
+    torch.testing.assert_close(batched_losses, looped_losses, rtol=1e-11, atol=1e-12)
+    torch.testing.assert_close(weights_of(batched), weights_of(looped), rtol=1e-9, atol=1e-11)
+
+
+def test_expensive_techniques_never_ride_along():
+    problem = small_problem()
+    ability = able(problem)
+
+    for declared in CATALOGUE:
+        built = declared()
+        if not on_device(built) or may_ride_along(built):
+            continue
+        recipes = [Recipe(), *([alone(built)] * 2)]
+        members = [Member("", recipe, seed) for seed, recipe in enumerate(recipes)]
+        plan = make_plan(problem, members, ability)
+        assert [pack.members for pack in plan.packs] == [(0,), (1, 2)], declared.__name__
+
+
+def test_a_technique_that_only_rests_is_dropped_from_the_program():
+    resting = [d(**switches(d)) for d in CATALOGUE if switches(d)]
+
+    for built in resting:
+        needs_noise = touches(built, "objective")
+        recipe = Recipe((Dropout(), built) if needs_noise else (built,))
+        assert type(built).__name__ not in recipe.active
+
+
+@technique
+class Unkeyed:
+    """x <- x + stddev * noise of torch's own generator. A technique that breaks the law, 2026."""
+
+    stddev: float = tunable(0.1, off=0.0, low=0.0, meaning="size of the noise")
+
+    def activation(self, x, draws, at):
+        return x + self.stddev * torch.randn_like(x)
+
+    sites = "activations"
+
+
+@technique
+class Leaky:
+    """w <- w + strength, even at off. A technique that breaks the law, 2026."""
+
+    strength: float = tunable(0.1, off=0.0, low=0.0, meaning="how much")
+
+    def weights(self, params, state, at):
+        return {name: w + self.strength + 1e-9 for name, w in params.items()}, state
+
+
+@technique
+class Idle:
+    """w <- w. A technique without effect, 2026."""
+
+    strength: float = tunable(0.1, off=0.0, low=0.0, meaning="nothing")
+
+    def penalty(self, seen, at):
+        return 0 * seen.outputs.sum()
+
+
+def broken_laws(declared):
+    broken = []
+    for check in check_technique(declared):
+        try:
+            check()
+        except Exception:
+            broken.append(check.__name__)
+    return broken
+
+
+@pytest.mark.parametrize(
+    ("declared", "law"),
+    [(Unkeyed, "one_is_many"), (Leaky, "off_is_off"), (Idle, "has_an_effect")],
+    ids=["unkeyed noise", "not off at off", "no effect"],
+)
+def test_the_laws_catch_a_technique_that_breaks_them(declared, law):
+    assert law in broken_laws(declared)
+
+
+def test_what_is_handed_over_scores_as_reported_for_a_recipe_of_nearly_everything():
+    problem = small_problem(torch.float32, epochs=3)
+    recipe = Recipe(tuple(t() for t in CATALOGUE if t.__name__ not in {"FocalLoss", "Freeze"}))
+
+    (fitted,) = fit_pack(problem, [Member("", recipe, 1)], plan_for(problem, recipe, 1))
+
+    rows = problem.split(1).test
+    with torch.no_grad():
+        outputs = fitted.model()(problem.data.inputs[rows])
+    score = problem.metric.score(outputs[None], problem.data.targets[rows][None])
+    torch.testing.assert_close(score.item(), fitted.test["metric"])

@@ -1,0 +1,88 @@
+"""A pack that stops half-way and goes on ends in the same bits, with every technique in turn."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from dampen import Adam, DampenError, Dropout, EarlyStopping, Recipe
+from dampen.laws import plan_for, small_problem
+from dampen.presets import alone
+from dampen.techniques import CATALOGUE
+from dampen.training.fit import fit_pack
+from dampen.training.problem import Member
+
+NAMES = [t.__name__ for t in CATALOGUE]
+
+
+@pytest.mark.parametrize("size", [1, 4], ids=["alone", "packed"])
+@pytest.mark.parametrize("declared", CATALOGUE, ids=NAMES)
+def test_a_resumed_training_ends_in_the_same_bits(declared, size, tmp_path):
+    problem, recipe = small_problem(torch.float32, epochs=4), alone(declared())
+    members = [Member("", recipe, seed) for seed in range(size)]
+    plan = plan_for(problem, recipe, size)
+
+    whole = fit_pack(problem, members, plan)
+    assert fit_pack(problem, members, plan, folder=tmp_path, stop_after=2) == []
+    resumed = fit_pack(problem, members, plan, folder=tmp_path)
+
+    for ours, expected in zip(resumed, whole, strict=True):
+        for name, tensor in {**expected.params, **expected.buffers}.items():
+            torch.testing.assert_close({**ours.params, **ours.buffers}[name], tensor, rtol=0, atol=0)
+        assert ours.test == expected.test
+        assert len(ours.history.epochs) == 4
+
+
+def test_members_that_had_left_before_the_interruption_come_back_as_they_were(tmp_path):
+    problem = small_problem(torch.float32, epochs=6)
+    hasty = Recipe((EarlyStopping(1.0, min_delta=10.0),))
+    wild = Recipe((), Adam(lr=1e9))
+    members = [Member("", hasty, 0), Member("", wild, 1), Member("", Recipe(), 2)]
+    plan = plan_for(problem, Recipe(), 3)
+
+    whole = fit_pack(problem, members, plan)
+    fit_pack(problem, members, plan, folder=tmp_path, stop_after=4)
+    resumed = fit_pack(problem, members, plan, folder=tmp_path)
+
+    assert [f.history.outcome for f in resumed] == ["stopped", "diverged", "finished"]
+    for ours, expected in zip(resumed, whole, strict=True):
+        assert ours.test == expected.test
+        torch.testing.assert_close(ours.params, expected.params, rtol=0, atol=0, equal_nan=True)
+        assert [r["val_loss"] for r in ours.history.epochs[:2]] == [r["val_loss"] for r in expected.history.epochs[:2]]
+
+
+def test_a_checkpoint_of_another_training_is_refused_by_what_differs(tmp_path):
+    problem = small_problem(torch.float32, epochs=4)
+    fit_pack(problem, [Member("", Recipe(), 1)], plan_for(problem, Recipe(), 1), folder=tmp_path, stop_after=1)
+    other = Recipe((Dropout(),))
+
+    with pytest.raises(DampenError, match="differs in plan, members"):
+        fit_pack(problem, [Member("", other, 1)], plan_for(problem, other, 1), folder=tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["cut short", "no manifest", "pickle"])
+def test_a_damaged_checkpoint_is_refused_and_never_unpickled(damage, tmp_path):
+    problem = small_problem(torch.float32, epochs=3)
+    members, plan = [Member("", Recipe(), 1)], plan_for(problem, Recipe(), 1)
+    fit_pack(problem, members, plan, folder=tmp_path, stop_after=1)
+    path = tmp_path / "pack.safetensors"
+    if damage == "cut short":
+        path.write_bytes(path.read_bytes()[:-100])
+    elif damage == "no manifest":
+        save_file({"block": torch.zeros(1)}, path)
+    else:
+        torch.save({"block": torch.zeros(1)}, path)
+
+    with pytest.raises(DampenError, match="cannot be read"):
+        fit_pack(problem, members, plan, folder=tmp_path)
+
+
+def test_a_checkpoint_is_whole_or_absent_and_leaves_no_litter(tmp_path):
+    problem = small_problem(torch.float32, epochs=3)
+
+    fit_pack(problem, [Member("", Recipe(), 1)], plan_for(problem, Recipe(), 1), folder=tmp_path)
+
+    assert os.listdir(tmp_path) == ["pack.safetensors"]

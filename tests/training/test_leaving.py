@@ -1,0 +1,87 @@
+"""Members leave a pack without touching the others: divergence, early stopping, compaction."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from dampen import SGD, Adam, Dropout, EarlyStopping, Freeze, Recipe
+from dampen.laws import plan_for, small_problem
+from dampen.training.fit import fit_pack
+from dampen.training.problem import Member
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+@pytest.mark.parametrize("optimizer", [SGD(lr=0.05), Adam(lr=0.01)], ids=["SGD", "Adam"])
+def test_a_member_that_diverges_is_named_and_leaves_the_other_seven_as_they_are(optimizer, dtype):
+    problem = small_problem(dtype, epochs=4)
+    sane = Recipe((Dropout(rate=0.2),), optimizer)
+    wild = Recipe((Dropout(rate=0.2),), dataclasses.replace(optimizer, lr=1e9))
+    members = [Member("", sane, seed) for seed in range(7)]
+    tolerance = {"rtol": 1e-12, "atol": 1e-12} if dtype == torch.float64 else {"rtol": 1e-5, "atol": 1e-5}
+
+    eight = fit_pack(problem, [*members[:3], Member("", wild, 99), *members[3:]], plan_for(problem, sane, 8))
+    seven = fit_pack(problem, members, plan_for(problem, sane, 7))
+
+    assert [f.history.outcome for f in eight] == ["finished"] * 3 + ["diverged"] + ["finished"] * 4
+    for ours, expected in zip([*eight[:3], *eight[4:]], seven, strict=True):
+        for name, tensor in expected.params.items():
+            torch.testing.assert_close(ours.params[name], tensor, **tolerance)
+        ours_losses = [record["objective"] for record in ours.history.epochs]
+        expected_losses = [record["objective"] for record in expected.history.epochs]
+        torch.testing.assert_close(torch.tensor(ours_losses), torch.tensor(expected_losses), **tolerance)
+
+
+def test_a_diverged_member_scores_as_guessing_the_most_frequent_class():
+    problem = small_problem(epochs=2)
+    recipe = Recipe((), SGD(lr=1e9))
+
+    (fitted,) = fit_pack(problem, [Member("", recipe, 1)], plan_for(problem, recipe, 1))
+
+    parts = problem.split(1)
+    most_frequent = problem.targets[parts.train].mean(0).argmax()
+    share = (problem.targets[parts.test].argmax(1) == most_frequent).double().mean().item()
+    assert fitted.history.outcome == "diverged"
+    torch.testing.assert_close(fitted.test["metric"], share)
+
+
+def test_a_member_that_stops_early_serves_its_best_epoch_and_the_others_go_on_unchanged():
+    problem = small_problem(epochs=12)
+    patient, hasty = Recipe((EarlyStopping(patience_epochs=100),)), Recipe((EarlyStopping(1.0, min_delta=0.05),))
+    members = [Member("", hasty if seed % 2 else patient, seed) for seed in range(8)]
+
+    mixed = fit_pack(problem, members, plan_for(problem, Recipe(), 8))
+    calm = fit_pack(problem, [m._replace(recipe=patient) for m in members], plan_for(problem, Recipe(), 8))
+
+    stopped = [f for f in mixed if f.history.outcome == "stopped"]
+    assert {f.member.seed % 2 for f in stopped} == {1}
+    for ours, expected in zip(mixed, calm, strict=True):
+        if ours.history.outcome == "finished":
+            for name, tensor in expected.params.items():
+                torch.testing.assert_close(ours.params[name], tensor, rtol=1e-12, atol=1e-12)
+    for ours in mixed:
+        best = min(record["val_loss"] for record in ours.history.epochs)
+        if ours.member.seed % 2 == 0:
+            torch.testing.assert_close(ours.validation["loss"], best)
+
+
+def test_frozen_tensors_do_not_move_and_start_their_own_count_of_steps_when_they_thaw():
+    problem = small_problem(epochs=2)
+    frozen = Recipe((Freeze(num_epochs=2),))
+    thawing = Recipe((Freeze(num_epochs=1),))
+    untouched = Recipe((), SGD(lr=0.0, momentum=0.0))
+
+    (start,) = fit_pack(problem, [Member("", untouched, 1)], plan_for(problem, untouched, 1))
+    (still,) = fit_pack(problem, [Member("", frozen, 1)], plan_for(problem, frozen, 1))
+    (moved,) = fit_pack(problem, [Member("", thawing, 1)], plan_for(problem, thawing, 1))
+
+    for name, tensor in start.params.items():
+        if name.startswith("body"):
+            torch.testing.assert_close(still.params[name], tensor, rtol=0, atol=0)
+            # Adam's first steps are about lr long; without their own count they would be three times that.
+            longest = (moved.params[name] - tensor).abs().max().item()
+            assert 0 < longest < 5 * 1.3e-3
+        else:
+            assert not torch.equal(still.params[name], tensor)
