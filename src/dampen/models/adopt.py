@@ -1,7 +1,8 @@
 """Making any network ours: standardised inputs, outputs in the target's units, its own dropout as an edit.
 
-The additions are children of the root module with hooks on it, so the user's own keys and paths stay as they are;
-the module that is handed over takes raw rows.
+The additions are buffers of the root module with hooks that use them: no child is added, because a container such
+as `nn.Sequential` runs its children. The user's own keys and paths stay as they are, and the module that is handed
+over takes raw rows.
 """
 
 from __future__ import annotations
@@ -15,30 +16,6 @@ from torch import Tensor, nn
 
 from ..data.facts import Facts
 from ..errors import DampenError
-
-
-class Standardise(nn.Module):
-    """(x - mean) / std with fixed statistics of the training part."""
-
-    def __init__(self, mean: Tensor, std: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("mean", mean.clone())
-        self.register_buffer("std", std.clone())
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        return (inputs - self.mean) / self.std
-
-
-class Rescale(nn.Module):
-    """z * std + mean: outputs in the units of the target."""
-
-    def __init__(self, mean: Tensor, std: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("mean", mean.clone())
-        self.register_buffer("std", std.clone())
-
-    def forward(self, outputs: Tensor) -> Tensor:
-        return outputs * self.std + self.mean
 
 
 def build(factory: Callable[..., nn.Module], facts: Facts, seed: int, dtype: torch.dtype) -> nn.Module:
@@ -68,24 +45,28 @@ def _takes_facts(factory: Callable[..., nn.Module]) -> bool:
 
 
 def adopt(model: nn.Module, facts: Facts) -> dict[str, float]:
-    """Attach the fixed first and last layers in place and swap `nn.Dropout` for identities; return the rates of
-    the network's own dropout by path."""
-    if model.training is False:
-        model.train()
-    model.add_module("standardise", Standardise(facts.mean, facts.std))
-    model.register_forward_pre_hook(_first)
+    """Make the first and last step fixed, in place, and swap `nn.Dropout` for identities; return the rates of the
+    network's own dropout by path.
+
+    inputs <- (inputs - mean) / std; for numbers as targets  outputs <- outputs * std + mean.
+    """
+    model.train()
+    model.register_buffer("inputs_mean", facts.mean.clone())
+    model.register_buffer("inputs_std", facts.std.clone())
+    model.register_forward_pre_hook(_standardise)
     if facts.task == "numbers":
-        model.add_module("rescale", Rescale(facts.target_mean, facts.target_std))
-        model.register_forward_hook(_last)
+        model.register_buffer("targets_mean", facts.target_mean.clone())
+        model.register_buffer("targets_std", facts.target_std.clone())
+        model.register_forward_hook(_rescale)
     rates = {path: m.p for path, m in model.named_modules() if type(m) is nn.Dropout}
     for path in rates:
         model.set_submodule(path, nn.Identity())
     return rates
 
 
-def _first(model: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-    return (model.standardise(args[0]), *args[1:])
+def _standardise(model: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    return ((args[0] - model.inputs_mean) / model.inputs_std, *args[1:])
 
 
-def _last(model: nn.Module, args: tuple[Any, ...], outputs: Tensor) -> Tensor:
-    return model.rescale(outputs)
+def _rescale(model: nn.Module, args: tuple[Any, ...], outputs: Tensor) -> Tensor:
+    return outputs * model.targets_std + model.targets_mean

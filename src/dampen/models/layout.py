@@ -37,6 +37,9 @@ _FUNCTIONAL = frozenset(
     )
 )
 
+INPUTS = "(inputs)"
+"""The site of what goes into the model, after standardising: no module has this path."""
+
 
 class Role(NamedTuple):
     """kind: weight, bias, norm or embedding. unit_axis: the axis of output units. module: path of its module."""
@@ -133,7 +136,7 @@ def layout_of(model: nn.Module, example: Tensor) -> Layout:
         tensors=_roles(model),
         hidden=hidden,
         output=output,
-        sites={"activations": activations, "inputs": ("standardise",) if "standardise" in modules else ()},
+        sites={"activations": activations, "inputs": (INPUTS,)},
         running=running,
         paths=tuple(modules),
         convolutional=any(isinstance(m, _CONVOLUTIONS + _TRANSPOSED) for m in modules.values()),

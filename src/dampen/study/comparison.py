@@ -52,7 +52,7 @@ class Comparison:
             "histories": {name: [h.to_record() for h in all_] for name, all_ in self.histories.items()},
             "notes": dict(self.notes),
             "protocol": dict(self.protocol),
-            "plan": dict(self.plan),
+            "plan": _strict(self.plan),
             "versions": dict(self.versions),
             "interrupted": self.interrupted,
         }

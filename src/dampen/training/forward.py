@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..contracts import Tensors
-from ..models.layout import RUNNING_NORMS
+from ..models.layout import INPUTS, RUNNING_NORMS
 
 Edit = Callable[[Tensor, tuple[Any, ...], str], Tensor]
 """(output of the site, inputs of the site, name of this call of the site) -> output."""
@@ -62,6 +62,8 @@ class Forward:
                 edited = function(edited, args, place)
             return (edited, *output[1:]) if isinstance(output, tuple) else edited
 
+        if path == INPUTS:
+            return self.model.register_forward_pre_hook(lambda module, args: hook(module, args, args))
         return self.model.get_submodule(path).register_forward_hook(hook)
 
     @contextmanager

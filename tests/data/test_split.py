@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+import torch
+from helpers import agrees
+from sklearn.datasets import load_diabetes, load_wine
+
+from dampen.data import load, split
+from dampen.data.dataset import from_arrays
+
+WINE, DIABETES = load_wine(), load_diabetes()
+DATA = {
+    "images": load("digits"),
+    "table": from_arrays(WINE.data, WINE.target),
+    "numbers": from_arrays(DIABETES.data, DIABETES.target),
+    "fixed test": from_arrays(WINE.data[::2], WINE.target[::2], WINE.data[1::2], WINE.target[1::2]),
+}
+
+
+@pytest.mark.parametrize("data", DATA.values(), ids=DATA)
+@pytest.mark.parametrize("seed", [0, 1, 2**32 - 1])
+def test_the_parts_are_disjoint_and_cover_every_row(data, seed):
+    parts = split(data, seed)
+
+    agrees(torch.cat(parts).sort().values, torch.arange(len(data.inputs)))
+    for rows in parts:
+        assert rows.dtype == torch.int64
+        agrees(rows, rows.sort().values)
+
+
+@pytest.mark.parametrize("name", ["images", "table", "numbers"])
+def test_60_20_20(name):
+    total = len(DATA[name].inputs)
+
+    sizes = [len(rows) for rows in split(DATA[name], 3)]
+
+    np.testing.assert_allclose(sizes, [0.6 * total, 0.2 * total, 0.2 * total], atol=1.5)
+
+
+@pytest.mark.parametrize("name", ["images", "table"])
+def test_every_part_holds_the_classes_in_the_shares_of_the_whole(name):
+    """Stratified: in every part the count of a class is its share of the part, rounded (two cuts: by up to two)."""
+    data = DATA[name]
+    shares = data.targets.mean(0)
+
+    for seed in range(5):
+        for rows in split(data, seed):
+            np.testing.assert_allclose(data.targets[rows].sum(0), shares * len(rows), atol=2)
+
+
+def test_the_same_seed_is_the_same_split_and_another_seed_another():
+    data = DATA["images"]
+
+    agrees(list(split(data, 5)), list(split(data, 5)))
+    for one, other in zip(split(data, 5), split(data, 6), strict=True):
+        assert set(one.tolist()) != set(other.tolist())
+
+
+def test_a_split_leaves_torch_s_and_numpy_s_global_generators_alone():
+    torch_state, numpy_state = torch.random.get_rng_state(), np.random.get_state()
+
+    split(DATA["images"], 1)
+
+    agrees(torch.random.get_rng_state(), torch_state)
+    np.testing.assert_array_equal(np.random.get_state()[1], numpy_state[1])
+    assert np.random.get_state()[2] == numpy_state[2]
+
+
+def test_the_split_does_not_depend_on_what_the_inputs_are():
+    one, other = (from_arrays(values, WINE.target) for values in (WINE.data, -WINE.data))
+
+    agrees(list(split(one, 4)), list(split(other, 4)))
+
+
+def test_a_test_part_of_its_own_is_the_test_part_of_every_seed():
+    data = DATA["fixed test"]
+
+    parts = [split(data, seed) for seed in range(4)]
+
+    for part in parts:
+        agrees(part.test, data.test_rows)
+        np.testing.assert_allclose([len(part.train), len(part.validation)], [0.8 * 89, 0.2 * 89], atol=1.5)
+    assert len({tuple(part.train.tolist()) for part in parts}) == 4, "the other rows are split by the seed"
+
+
+@pytest.mark.parametrize("rare", [3, 4])
+def test_a_class_that_was_let_in_is_in_every_part(rare):
+    """`from_arrays` asks for three rows of each class, "one for each part": then each part must get one."""
+    rows = np.r_[np.flatnonzero(WINE.target < 2), np.flatnonzero(WINE.target == 2)[:rare]]
+    data = from_arrays(WINE.data[rows], WINE.target[rows])
+
+    lacking = [seed for seed in range(20) if any((data.targets[part].sum(0) == 0).any() for part in split(data, seed))]
+
+    assert lacking == []
+
+
+def test_many_small_classes_that_were_let_in_can_be_split():
+    """30 rows in ten classes of three: a fifth of the rows is fewer than there are classes."""
+    rng = np.random.default_rng(0)
+    data = from_arrays(rng.normal(size=(30, 4)), np.arange(30) % 10)
+
+    parts = split(data, 0)
+
+    agrees(torch.cat(parts).sort().values, torch.arange(30))
+
+
+def test_six_rows_of_numbers_can_be_split():
+    data = from_arrays(DIABETES.data[:6], DIABETES.target[:6])
+
+    assert all(len(part) for part in split(data, 0))

@@ -1,0 +1,335 @@
+import copy
+
+import pytest
+import torch
+from helpers import agrees, numbers
+from torch import nn
+from torch.nn import functional as F
+
+from dampen import DampenError
+from dampen.models.layout import Role, layout_of
+
+
+class Calls(nn.Module):
+    """Named layers and a forward pass that a test writes as a function of (self, x)."""
+
+    def __init__(self, forward, **layers):
+        super().__init__()
+        self.steps = forward
+        for name, layer in layers.items():
+            self.add_module(name, layer)
+
+    def forward(self, x):
+        return self.steps(self, x)
+
+
+class HouseStyle(nn.LayerNorm):
+    """A norm under a name that says nothing."""
+
+
+def layout(forward, example, **layers):
+    return layout_of(Calls(forward, **layers), example)
+
+
+def table(rows=3, columns=4):
+    return numbers(rows, columns).float()
+
+
+# ------------------------------------------------------------------ roles, by module type
+
+
+@pytest.mark.parametrize(
+    ("layer", "example", "roles"),
+    [
+        (nn.Linear(4, 6), table(), {"weight": ("weight", 0), "bias": ("bias", 0)}),
+        (nn.Conv1d(2, 5, 3), numbers(3, 2, 8).float(), {"weight": ("weight", 0), "bias": ("bias", 0)}),
+        (nn.Conv2d(2, 5, 3), numbers(3, 2, 8, 8).float(), {"weight": ("weight", 0), "bias": ("bias", 0)}),
+        (nn.ConvTranspose2d(2, 5, 3), numbers(3, 2, 8, 8).float(), {"weight": ("weight", 1), "bias": ("bias", 0)}),
+        (nn.BatchNorm1d(4), table(), {"weight": ("norm", 0), "bias": ("norm", 0)}),
+        (nn.BatchNorm2d(2), numbers(3, 2, 8, 8).float(), {"weight": ("norm", 0), "bias": ("norm", 0)}),
+        (nn.GroupNorm(2, 4), table(), {"weight": ("norm", 0), "bias": ("norm", 0)}),
+        (nn.InstanceNorm2d(2, affine=True), numbers(3, 2, 8, 8).float(), {"weight": ("norm", 0), "bias": ("norm", 0)}),
+        (nn.RMSNorm(4), table(), {"weight": ("norm", 0)}),
+        (nn.LayerNorm((3, 4)), numbers(2, 3, 4).float(), {"weight": ("norm", 0), "bias": ("norm", 0)}),
+        (HouseStyle(4), table(), {"weight": ("norm", 0), "bias": ("norm", 0)}),
+        (nn.Embedding(9, 4), torch.zeros(3, 5, dtype=torch.int64), {"weight": ("embedding", 0)}),
+        (nn.EmbeddingBag(9, 4), torch.zeros(3, 5, dtype=torch.int64), {"weight": ("embedding", 0)}),
+        (
+            nn.LSTM(4, 6),
+            table(),
+            {
+                **{"weight_ih_l0": ("weight", 0), "weight_hh_l0": ("weight", 0)},
+                **{"bias_ih_l0": ("bias", 0), "bias_hh_l0": ("bias", 0)},
+            },
+        ),
+    ],
+    ids=lambda part: type(part).__name__ if isinstance(part, nn.Module) else "",
+)
+def test_the_role_of_a_tensor_comes_from_the_type_of_its_module(layer, example, roles):
+    found = layout(lambda self, x: self.bias(x), example, bias=layer)
+
+    expected = {f"bias.{name}": Role(kind, axis, "bias") for name, (kind, axis) in roles.items()}
+    assert found.tensors == expected, "a layer that is called bias is no bias"
+
+
+def test_attention_s_tensors_are_weights_and_biases_of_its_own_modules():
+    found = layout(
+        lambda self, x: self.attend(x, x, x)[0], numbers(2, 3, 4).float(), attend=nn.MultiheadAttention(4, 2)
+    )
+
+    assert found.tensors == {
+        "attend.in_proj_weight": Role("weight", 0, "attend"),
+        "attend.in_proj_bias": Role("bias", 0, "attend"),
+        "attend.out_proj.weight": Role("weight", 0, "attend.out_proj"),
+        "attend.out_proj.bias": Role("bias", 0, "attend.out_proj"),
+    }
+
+
+def test_a_tied_tensor_has_one_role():
+    model = Calls(lambda self, x: self.second(self.first(x)), first=nn.Linear(4, 4), second=nn.Linear(4, 4))
+    model.second.weight = model.first.weight
+
+    assert list(layout_of(model, table()).tensors) == ["first.weight", "first.bias", "second.bias"]
+
+
+# ------------------------------------------------------------------ sites
+
+
+def test_activation_modules_are_sites_in_the_order_of_execution():
+    found = layout(
+        lambda self, x: self.head(self.act_of_b(self.b(self.act_of_a(self.a(x))))),
+        table(),
+        **{
+            "head": nn.Linear(5, 3),
+            "act_of_b": nn.GELU(),
+            "b": nn.Linear(6, 5),
+            "act_of_a": nn.Tanh(),
+            "a": nn.Linear(4, 6),
+        },
+    )
+
+    assert found.sites["activations"] == ("act_of_a", "act_of_b")
+    assert found.hidden == ("a", "b")
+    assert found.output == "head"
+    assert found.words == {"hidden"}
+
+
+@pytest.mark.parametrize(
+    "relu",
+    [
+        F.relu,
+        torch.relu,
+        torch.Tensor.relu,
+        torch.Tensor.relu_,
+        F.gelu,
+        F.silu,
+        torch.tanh,
+        torch.sigmoid,
+        F.leaky_relu,
+    ],
+    ids=lambda function: function.__name__,
+)
+def test_where_a_forward_function_calls_an_activation_the_layer_before_it_is_the_site(relu):
+    found = layout(lambda self, x: self.head(relu(self.a(x))), table(), a=nn.Linear(4, 6), head=nn.Linear(6, 3))
+
+    assert found.sites["activations"] == ("a",)
+    assert found.hidden == ("a",)
+    assert found.output == "head"
+
+
+def test_between_convolution_norm_and_a_called_activation_the_norm_is_the_site():
+    found = layout(
+        lambda self, x: self.head(F.relu(self.norm(self.conv(x))).flatten(1)),
+        numbers(3, 1, 8, 8).float(),
+        conv=nn.Conv2d(1, 2, 3),
+        norm=nn.BatchNorm2d(2),
+        head=nn.Linear(72, 3),
+    )
+
+    assert found.sites["activations"] == ("norm",)
+    assert found.hidden == (), "what has a norm already needs none"
+    assert found.running == ("norm.running_mean", "norm.running_var", "norm.num_batches_tracked")
+    assert found.convolutional
+    assert not found.recurrent
+
+
+def test_an_activation_module_after_a_norm_is_the_site_itself():
+    found = layout(
+        lambda self, x: self.head(self.act(self.norm(self.a(x)))),
+        table(),
+        **{"a": nn.Linear(4, 6), "norm": nn.LayerNorm(6), "act": nn.ReLU(), "head": nn.Linear(6, 3)},
+    )
+
+    assert found.sites["activations"] == ("act",)
+    assert found.hidden == ()
+
+
+@pytest.mark.parametrize(
+    "last",
+    [nn.ReLU(), nn.Sigmoid(), nn.Softmax(-1), nn.Sequential(nn.Tanh()), nn.Identity()],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_after_the_output_layer_nothing_is_a_site(last):
+    forward = "module"
+    by_module = layout(lambda self, x: self.last(self.head(x)), table(), head=nn.Linear(4, 3), last=last)
+    by_function = layout(lambda self, x: torch.sigmoid(self.head(x)), table(), head=nn.Linear(4, 3))
+
+    for found in (by_module, by_function):
+        assert found.sites["activations"] == (), forward
+        assert found.hidden == ()
+        assert found.output == "head"
+        assert found.words == frozenset()
+
+
+def test_an_activation_before_the_first_layer_is_no_hidden_one():
+    found = layout(lambda self, x: self.head(torch.tanh(x)), table(), head=nn.Linear(4, 3))
+
+    assert found.sites["activations"] == ()
+
+
+def test_one_activation_module_used_twice_is_one_site():
+    found = layout(
+        lambda self, x: self.head(self.act(self.b(self.act(self.a(x))))),
+        table(),
+        **{"a": nn.Linear(4, 6), "b": nn.Linear(6, 6), "act": nn.ReLU(), "head": nn.Linear(6, 3)},
+    )
+
+    assert found.sites["activations"] == ("act",)
+    assert found.hidden == ("a", "b")
+
+
+def test_nested_paths_are_the_user_s_own():
+    model = nn.Sequential(nn.Sequential(nn.Linear(4, 6), nn.ReLU()), nn.Linear(6, 3))
+
+    found = layout_of(model, table())
+
+    assert found.sites["activations"] == ("0.1",)
+    assert found.hidden == ("0.0",)
+    assert found.output == "1"
+    assert found.paths == ("", "0", "0.0", "0.1", "1")
+
+
+def test_a_recurrent_network_has_no_hidden_activation_of_its_own():
+    found = layout(lambda self, x: self.head(self.recur(x)[0]), table(), recur=nn.LSTM(4, 6), head=nn.Linear(6, 3))
+
+    assert (found.sites["activations"], found.hidden, found.output) == ((), (), "head")
+    assert found.recurrent
+    assert not found.convolutional
+
+
+def test_a_network_without_weights_has_a_layout():
+    found = layout(lambda self, x: x.relu(), table())
+
+    assert (found.tensors, found.hidden, found.output) == ({}, (), None)
+    assert found.inside("body") == ()
+
+
+def test_depth_grows_from_near_0_to_1():
+    layers = [part for _ in range(4) for part in (nn.Linear(4, 4), nn.ReLU())]
+
+    found = layout_of(nn.Sequential(*layers, nn.Linear(4, 2)), table())
+
+    depths = [found.depth_fraction(path) for path in found.sites["activations"]]
+    torch.testing.assert_close(depths, [0.25, 0.5, 0.75, 1.0])
+
+
+# ------------------------------------------------------------------ choosing layers and sites
+
+
+@pytest.fixture(scope="module")
+def found():
+    model = nn.Sequential()
+    model.add_module("embed", nn.Linear(4, 6))
+    model.add_module("block", nn.Sequential(nn.Linear(6, 6), nn.LayerNorm(6), nn.ReLU()))
+    model.add_module("blocks", nn.Linear(6, 6))
+    model.add_module("head", nn.Linear(6, 3))
+    return layout_of(model, table())
+
+
+def test_weights_are_all_of_them_or_those_inside_the_paths_that_were_named(found):
+    assert found.weights("weights") == ("embed.weight", "block.0.weight", "blocks.weight", "head.weight")
+    assert found.weights("block") == ("block.0.weight",), "blocks is another layer, block.1 a norm"
+    assert found.weights(("head", "embed")) == ("embed.weight", "head.weight")
+
+
+def test_the_body_is_everything_but_the_output_layer(found):
+    assert found.inside("body") == tuple(name for name in found.tensors if not name.startswith("head."))
+    assert found.inside("block") == ("block.0.weight", "block.0.bias", "block.1.weight", "block.1.bias")
+
+
+def test_sites_are_a_word_or_paths(found):
+    assert found.site_paths("activations") == ("block.2",)
+    assert found.site_paths("blocks") == ("blocks",)
+    assert found.site_paths(("embed", "blocks")) == ("embed", "blocks")
+
+
+@pytest.mark.parametrize("choose", ["weights", "inside", "site_paths"])
+def test_an_unknown_layer_is_refused_with_the_names_that_there_are(found, choose):
+    with pytest.raises(DampenError) as raised:
+        getattr(found, choose)(("block.0", "block.7"))
+
+    assert str(raised.value).startswith("Unknown layer 'block.7'. Did you mean 'block.")
+    assert str(raised.value).endswith("The model has embed, block, block.0, block.1, block.2, blocks, head.")
+
+
+@pytest.mark.parametrize("choice", [3, None, (3,), {"head": 1}.keys])
+def test_what_is_no_path_is_refused_with_a_sentence(found, choice):
+    for choose in (found.weights, found.inside, found.site_paths):
+        with pytest.raises(DampenError, match="The model has embed"):
+            choose(choice)
+
+
+# ------------------------------------------------------------------ the probing pass
+
+
+def noisy():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Dropout(0.5), nn.ReLU(), nn.Linear(6, 3))
+
+
+def test_probing_leaves_parameters_buffers_modes_hooks_and_the_global_generator_alone():
+    model = noisy()
+    model[1].eval()
+    before, modes = copy.deepcopy(model.state_dict()), [m.training for m in model.modules()]
+    generator = torch.random.get_rng_state()
+
+    found = layout_of(model, table())
+
+    assert "1.running_mean" in found.running, "the probe itself did train"
+    agrees(dict(model.state_dict()), dict(before), rtol=0, atol=0)
+    agrees(torch.random.get_rng_state(), generator)
+    assert [m.training for m in model.modules()] == modes
+    assert all(p.grad is None for p in model.parameters())
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+
+
+def test_probing_leaves_everything_alone_where_the_pass_fails():
+    model = noisy()
+    before, generator = copy.deepcopy(model.state_dict()), torch.random.get_rng_state()
+
+    with pytest.raises(DampenError):
+        layout_of(model, table(columns=5))
+
+    agrees(dict(model.state_dict()), dict(before), rtol=0, atol=0)
+    agrees(torch.random.get_rng_state(), generator)
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+
+
+def test_inputs_of_another_shape_are_refused_in_one_line_that_says_both_shapes():
+    with pytest.raises(DampenError) as raised:
+        layout_of(nn.Linear(5, 3), table())
+
+    assert str(raised.value) == (
+        "The model must take inputs of shape (3, 4); it failed with: mat1 and mat2 shapes cannot be multiplied "
+        "(3x4 and 5x3). Make the first layer fit the data."
+    )
+
+
+def test_an_error_without_words_is_reported_in_one_line_too():
+    def forward(self, x):
+        raise ValueError
+
+    with pytest.raises(
+        DampenError, match=r"^The model must take inputs of shape \(3, 4\); it failed with: .*ValueError"
+    ):
+        layout(forward, table())
