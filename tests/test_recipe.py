@@ -224,6 +224,13 @@ def test_what_str_prints_is_what_a_person_may_type(recipe):
     assert parse(str(recipe)) == recipe
 
 
+def test_recipes_that_differ_in_the_optimizer_alone_print_differently():
+    """`compare` names its rows by this text: equal texts are refused as two recipes of one name."""
+    recipes = [Recipe(L2()), Recipe(L2(), Adam(0.01)), Recipe(L2(), SGD()), Recipe((), SGD()), Recipe((), Adam(0.01))]
+
+    assert len({str(recipe) for recipe in recipes}) == len(recipes)
+
+
 def test_a_file_brings_a_recipe_back(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(EVERYTHING.to_toml(), encoding="utf-8")

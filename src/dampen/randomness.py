@@ -28,11 +28,14 @@ WARM_UP_WORDS = 12
 
 
 class Key(NamedTuple):
-    """Names a stream of random numbers. `words` (2,) int64, always on the CPU: member seed and step."""
+    """Names a stream of random numbers. words (2,) int64, always on the CPU: member seed and step. numbers: the
+    same as plain numbers where they are known, which is where members loop on the CPU: draws then go past torch's
+    dispatcher (20 microseconds each)."""
 
     words: Tensor
     device: torch.device
     site: int = 0
+    numbers: tuple[int, int] | None = None
 
     def __truediv__(self, name: str | int) -> Key:
         """The key of a place inside this one: a technique, a path, the number of a pass."""
@@ -47,7 +50,13 @@ def site_of(parent: int, name: str) -> int:
 
 
 def make_key(seed: int, step: int, device: torch.device | str = "cpu") -> Key:
-    return Key(torch.tensor([seed, step], dtype=torch.int64), torch.device(device))
+    return key_of(torch.tensor([seed, step], dtype=torch.int64), torch.device(device))
+
+
+def key_of(words: Tensor, device: torch.device, known: bool = True) -> Key:
+    """The key of (2,) words; `known` where they are a plain tensor, not one that a vmap has batched."""
+    numbers = tuple(words.tolist()) if known and device.type == "cpu" else None
+    return Key(words, device, numbers=numbers)  # type: ignore[arg-type]
 
 
 # ------------------------------------------------------------------ what techniques call
@@ -60,12 +69,16 @@ def bits(key: Key, shape: Sequence[int]) -> Tensor:
 
 def keep(key: Key, rate: Any, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
     """Dropout's scaled mask: 0 with probability `rate`, else 1 / (1 - rate); all zeros at rate 1."""
+    if key.numbers is not None:
+        return _keep_one(key.numbers, key.site, float(rate), shape, dtype)
     return torch.ops.dampen.keep(key.words, key.site, _scalar(rate, key), shape, dtype, key.device)
 
 
 def uniform(key: Key, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
-    """Uniform numbers in [0, 1)."""
-    return torch.ops.dampen.uniform(key.words, key.site, shape, dtype, key.device)
+    """Uniform numbers in [0, 1); rounding to a shorter type must not reach 1."""
+    drawn = torch.ops.dampen.uniform(key.words, key.site, shape, dtype, key.device)
+    exact = key.device.type == "cpu" and dtype not in _HALF
+    return drawn if exact else drawn.clamp(max=1 - torch.finfo(dtype).eps / 2)
 
 
 def normal(key: Key, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
@@ -98,6 +111,13 @@ class _Local(threading.local):
     def __init__(self) -> None:
         self.source = np.random.SFC64()
         self.generator = np.random.Generator(self.source)
+        self.words = np.zeros(4, dtype=np.uint64)
+        self.state: Any = {
+            "bit_generator": "SFC64",
+            "state": {"state": self.words},
+            "has_uint32": 0,
+            "uinteger": 0,
+        }
 
 
 _local = _Local()
@@ -105,20 +125,22 @@ _local = _Local()
 
 def stream(seed: int, step: int, site: int) -> np.random.Generator:
     """The generator at the start of the stream (seed, step, site). Use it before asking for another."""
-    source = _local.source
-    source.state = {
-        "bit_generator": "SFC64",
-        "state": {"state": np.array([seed, step, site, 1], dtype=np.uint64)},
-        "has_uint32": 0,
-        "uinteger": 0,
-    }
-    source.random_raw(WARM_UP_WORDS, output=False)
-    return _local.generator
+    local = _local
+    local.words[:] = (seed, step, site, 1)
+    local.source.state = local.state
+    local.source.random_raw(WARM_UP_WORDS, output=False)
+    return local.generator
 
 
 def _streams(words: Tensor, site: int) -> Iterator[tuple[int, np.random.Generator]]:
     for member, (seed, step) in enumerate(words.reshape(-1, 2).tolist()):
         yield member, stream(seed, step, site)
+
+
+def _per_stream(value: Tensor, words: Tensor) -> Tensor:
+    """A scalar, or one value per leading batch axis of `words` (*B, 2), for every stream: (*B,)."""
+    missing = words.dim() - 1 - value.dim()
+    return value.reshape(value.shape + (1,) * missing).expand(words.shape[:-1])
 
 
 def _empty(words: Tensor, shape: Sequence[int], dtype: torch.dtype) -> tuple[Tensor, Any]:
@@ -132,8 +154,9 @@ _HALF = (torch.bfloat16, torch.float16)
 
 
 def _threshold_and_scale(rate: float) -> tuple[int, float]:
-    threshold = min(round(rate * 65536) - 32768, 32767)
-    return threshold, 0.0 if rate >= 1 else 1 / (1 - rate)
+    """The smallest int16 that is kept, and what it becomes; at a rate that rounds to 1 nothing is kept."""
+    silenced = round(rate * 65536)
+    return min(silenced - 32768, 32767), 0.0 if silenced >= 65536 else 1 / max(1 - rate, 2.0**-16)
 
 
 def _raw16(generator: np.random.Generator, count: int) -> Any:
@@ -149,16 +172,28 @@ def _bits_cpu(words: Tensor, site: int, shape: Sequence[int]) -> Tensor:
 
 def _keep_cpu(words: Tensor, site: int, rate: Tensor, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
     out, flat = _empty(words, shape, dtype)
-    rates = rate.expand(words.shape[:-1]).reshape(-1).tolist()
+    rates = _per_stream(rate, words).reshape(-1).tolist()
     for member, generator in _streams(words, site):
-        threshold, scale = _threshold_and_scale(rates[member])
-        mask = _raw16(generator, flat.shape[1]) >= threshold
-        if dtype in _HALF:  # a mask of 0 / 1 times the scale's bit pattern is the scaled mask's bit pattern
-            pattern = torch.tensor(scale, dtype=dtype).view(torch.int16).item()
-            np.multiply(mask.view(np.int8), np.int16(pattern), out=flat[member])
-        else:
-            np.multiply(mask, flat.dtype.type(scale), out=flat[member])
+        _fill_mask(flat[member], generator, rates[member], dtype)
     return out
+
+
+def _keep_one(numbers: tuple[int, int], site: int, rate: float, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """`_keep_cpu` for one stream whose words are plain numbers."""
+    out = torch.empty(shape, dtype=dtype)
+    flat = out.view(torch.int16).numpy() if dtype in _HALF else out.numpy()
+    _fill_mask(flat.reshape(-1), stream(*numbers, site), rate, dtype)
+    return out
+
+
+def _fill_mask(row: Any, generator: np.random.Generator, rate: float, dtype: torch.dtype) -> None:
+    threshold, scale = _threshold_and_scale(rate)
+    mask = _raw16(generator, row.shape[0]) >= threshold
+    if dtype in _HALF:  # a mask of 0 / 1 times the scale's bit pattern is the scaled mask's bit pattern
+        pattern = torch.tensor(scale, dtype=dtype).view(torch.int16).item()
+        np.multiply(mask.view(np.int8), np.int16(pattern), out=row)
+    else:
+        np.multiply(mask, row.dtype.type(scale), out=row)
 
 
 def _filled(words: Tensor, site: int, shape: Sequence[int], dtype: torch.dtype, fill: Callable[..., Any]) -> Tensor:
@@ -179,7 +214,7 @@ def _normal_cpu(words: Tensor, site: int, shape: Sequence[int], dtype: torch.dty
 
 
 def _beta_cpu(words: Tensor, site: int, alpha: Tensor, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
-    alphas = alpha.expand(words.shape[:-1]).reshape(-1).tolist()
+    alphas = _per_stream(alpha, words).reshape(-1).tolist()
 
     def fill(generator: np.random.Generator, row: Any, member: int) -> None:
         a = alphas[member]
@@ -244,7 +279,7 @@ def _keep_device(
     words: Tensor, site: int, rate: Tensor, shape: Sequence[int], dtype: torch.dtype, device: Any
 ) -> Tensor:
     raw = _words32(words, site, math.prod(shape), device).view(*words.shape[:-1], *shape)
-    rate = rate.to(device).expand(words.shape[:-1]).view(*words.shape[:-1], *(1 for _ in shape))
+    rate = _per_stream(rate.to(device), words).reshape(words.shape[:-1] + (1,) * len(shape))
     scale = torch.where(rate >= 1, 0.0, 1 / (1 - rate).clamp(min=2.0**-16))
     return (raw >> 16 >= torch.round(rate * 65536)).to(dtype) * scale.to(dtype)
 

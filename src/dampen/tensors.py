@@ -32,7 +32,7 @@ def unit_norms(weight: Tensor, axis: int) -> Tensor:
 
 def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
     """-sum_c target_c * log softmax(outputs)_c per example: (N, C), (N, C) -> (N,)."""
-    return -(targets * torch.log_softmax(outputs, dim=-1)).sum(-1)
+    return (-targets * torch.log_softmax(outputs, dim=-1)).sum(-1)  # the minus where no gradient flows
 
 
 def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
 
 def weighted_mean(losses: Tensor, weights: Tensor) -> Tensor:
     """sum(weight * loss) / sum(weight), as torch and scikit-learn do with weights."""
-    return (losses * weights).sum() / weights.sum()
+    return losses @ (weights / weights.sum())  # one node in the graph instead of three
 
 
 def symmetric_divergence(first: Tensor, second: Tensor) -> Tensor:

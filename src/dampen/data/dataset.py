@@ -70,6 +70,7 @@ BUILT_IN = {"digits": digits}
 
 
 def load(name: str) -> Dataset:
+    """A built-in data set by its name; raises `DampenError` with the nearest one where there is none."""
     if name not in BUILT_IN:
         raise NoSuchName("data set", name, BUILT_IN, f"Built in: {', '.join(BUILT_IN)}.")
     return BUILT_IN[name]()

@@ -129,7 +129,7 @@ class Attached:
                 {n: p for n, p in params.items() if n not in trained},
                 self._member(),
                 batch,
-                self._key().words,
+                self._key(),
             )
             for name, parameter in self.model.named_parameters():
                 parameter.grad = grads.get(name)
@@ -145,8 +145,10 @@ class Attached:
             with torch.no_grad():
                 live = dict(self.model.named_parameters())
                 params = {n: p.detach() for n, p in live.items()}
-                after, self._states = weights_of_one(program, self.clock, params, self._before, self._member())
-                for name in self._trained():
+                trained = self._trained()
+                frozen = tuple(n for n in params if n not in trained)
+                after, self._states = weights_of_one(program, self.clock, frozen, params, self._before, self._member())
+                for name in trained:
                     live[name].copy_(after[name])
         step = self.clock.step + 1
         self.clock = self.clock._replace(step=step, epoch=step // self.steps_per_epoch)

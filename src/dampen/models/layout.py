@@ -51,7 +51,8 @@ class Role(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Layout:
-    """tensors: the role of each parameter. hidden: weight layers followed by an activation and by no norm.
+    """tensors: the role of each parameter. hidden: weight layers followed by an activation and by no norm,
+    whose output has its units on the second axis.
     output: the last weight layer. sites: paths by word, in order of execution. running: buffers that a training
     pass changes."""
 
@@ -145,7 +146,10 @@ def layout_of(model: nn.Module, example: Tensor) -> Layout:
 
 
 def _roles(model: nn.Module) -> dict[str, Role]:
-    owners = {id(p): (path, m) for path, m in model.named_modules() for p in m.parameters(recurse=False)}
+    owners: dict[int, tuple[str, nn.Module]] = {}
+    for path, module in model.named_modules():
+        for parameter in module.parameters(recurse=False):
+            owners.setdefault(id(parameter), (path, module))  # a tied tensor has the role of its first place
     roles = {}
     for name, tensor in model.named_parameters():
         path, owner = owners[id(tensor)]
@@ -175,7 +179,7 @@ class _FunctionalActivations(TorchFunctionMode):
 
 @contextmanager
 def _watched(model: nn.Module) -> Iterator[list[tuple[str, str]]]:
-    """Events (kind, path) in order of execution; kinds: weight, norm, activation, function."""
+    """Events (kind, path) in order of execution; kinds: weight, other weight, norm, activation, function."""
     events: list[tuple[str, str]] = []
     inside: list[str] = []
     handles = []
@@ -188,9 +192,9 @@ def _watched(model: nn.Module) -> Iterator[list[tuple[str, str]]]:
         def enter(_m: Any, _a: Any, path: str = path) -> None:
             inside.append(path)
 
-        def leave(_m: Any, _a: Any, _o: Any, kind: str = kind, path: str = path) -> None:
+        def leave(module: Any, _a: Any, output: Any, kind: str = kind, path: str = path) -> None:
             inside.pop()
-            events.append((kind, path))
+            events.append((kind if kind != "weight" or _has_units(module, output) else "other weight", path))
 
         handles += [module.register_forward_pre_hook(enter), module.register_forward_hook(leave)]
     try:
@@ -201,9 +205,14 @@ def _watched(model: nn.Module) -> Iterator[list[tuple[str, str]]]:
             handle.remove()
 
 
+def _has_units(module: nn.Module, output: Any) -> bool:
+    """Whether the second axis of the output counts the layer's units: a linear layer on rows, a convolution."""
+    return isinstance(module, _CONVOLUTIONS + _TRANSPOSED) or (isinstance(module, nn.Linear) and output.dim() == 2)
+
+
 def _read(events: list[tuple[str, str]]) -> tuple[tuple[str, ...], tuple[str, ...], str | None]:
     """(hidden, activations, output) from the order of execution."""
-    weights = [i for i, (kind, _) in enumerate(events) if kind == "weight"]
+    weights = [i for i, (kind, _) in enumerate(events) if kind in ("weight", "other weight")]
     if not weights:
         return (), (), None
     hidden: list[str] = []
@@ -215,6 +224,6 @@ def _read(events: list[tuple[str, str]]) -> tuple[tuple[str, ...], tuple[str, ..
                 last, normed = path, True
             elif kind in ("activation", "function"):
                 activations.append(path if kind == "activation" else last)
-                if not normed:
+                if not normed and events[start][0] == "weight":
                     hidden.append(events[start][1])
     return tuple(dict.fromkeys(hidden)), tuple(dict.fromkeys(activations)), events[weights[-1]][1]

@@ -122,7 +122,7 @@ class Training:
         looked = self._look(params, buffers)
         seconds = (time.perf_counter() - began) / len(self.run.pack)
         self._record(sums, looked, seconds)
-        self._leave(params, buffers, looked)
+        self._leave(params, buffers, sums["sound"] & looked["val_loss"].isfinite())
 
     # -------------------------------------------------------------- schedules
 
@@ -151,10 +151,10 @@ class Training:
         return looked
 
     def _record(self, sums: dict[str, Tensor], looked: dict[str, Tensor], seconds: float) -> None:
-        pack, steps = self.run.pack, self.run.steps_per_epoch
+        pack = self.run.pack
         columns = {
             **looked,
-            "objective": sums["loss"] / steps,
+            "objective": sums["loss"],
             "penalty_share": sums["penalty"] / sums["loss"],
             "gradient_norm": sums["gradient_norm"],
             "weight_norm": pack.block.data.norm(dim=1),
@@ -164,16 +164,15 @@ class Training:
             record = {name: values[position] for name, values in plain.items()}
             record |= {
                 "lr": pack.values[position]["optimizer.lr"],
-                "steps": self.epoch * steps,
+                "steps": self.epoch * self.run.steps_per_epoch,
                 "seconds": seconds,
             }
             self.histories[index].epochs.append(record)
 
     # -------------------------------------------------------------- leaving
 
-    def _leave(self, params: Tensors, buffers: Tensors, looked: dict[str, Tensor]) -> None:
+    def _leave(self, params: Tensors, buffers: Tensors, sound: Tensor) -> None:
         pack = self.run.pack
-        sound = (pack.limit > 0) & looked["val_loss"].isfinite()
         decisions = [self._decide(index) for index in pack.indexes]
         best = [p for p, d in enumerate(decisions) if d.keep == "best" and sound[p]]
         if best:

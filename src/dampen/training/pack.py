@@ -75,7 +75,8 @@ class Pack:
     """The stacks of K members. indexes: which of the members that set out are still here, in order.
 
     values: per member the flat dict of strengths as it stands now, plain numbers; `strengths` holds the same as
-    tensors (K,). base: the values before schedules. steps: optimizer steps taken per tensor.
+    tensors (K,). base: the values before schedules. steps: optimizer steps taken per tensor. apart: views per
+    member, filled by whoever loops.
     """
 
     indexes: list[int]
@@ -105,6 +106,7 @@ class Pack:
         self.grad_views = self.block.view(self.grads)
         self.before = torch.zeros_like(self.block.data)
         self.before_views = self.block.view(self.before)
+        self.apart: dict[Any, Any] = {}
 
     def __len__(self) -> int:
         return len(self.indexes)
@@ -133,6 +135,11 @@ class Pack:
         moved = [n for n, t in params.items() if t.data_ptr() != self.params[n].data_ptr()]
         if moved:
             torch._foreach_copy_([self.params[n] for n in moved], [params[n] for n in moved])
+
+    def put_states(self, states: dict[str, Tensors]) -> None:
+        for name, state in states.items():
+            for part, tensor in state.items():
+                self.states[name][part].copy_(tensor)
 
     def put_buffers(self, buffers: Tensors) -> None:
         for name, tensor in buffers.items():

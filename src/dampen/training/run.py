@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..contracts import At, Batch, Clock, Tensors, switches, tunables
 from ..models.layout import NORMS, Layout
-from ..randomness import Key, permutation
+from ..randomness import Key, key_of, permutation
 from . import lift
 from .forward import Forward
 from .pack import Block, Pack
@@ -46,6 +46,21 @@ class Run:
             return lift.vmap(one)
         return lift.loop(one, len(self.pack))
 
+    def params(self, names: tuple[str, ...]) -> Any:
+        """The named parameters of all members, taken apart beforehand where the members loop."""
+        return self._cached(names, lambda: {name: self.pack.params[name] for name in names})
+
+    def member(self) -> Any:
+        """Everything else a member has, likewise."""
+        return self._cached("member", self.pack.member)
+
+    def _cached(self, what: Any, stacks: Callable[[], Any]) -> Any:
+        if self.plan.lift_of(len(self.pack)) == "vmap":
+            return stacks()
+        if what not in self.pack.apart:  # views of the stacks, which are only ever written in place
+            self.pack.apart[what] = lift.take_apart(stacks(), len(self.pack))
+        return self.pack.apart[what]
+
     @property
     def differentiate(self) -> Any:
         batched = self.plan.lift_of(len(self.pack)) == "vmap"
@@ -75,53 +90,58 @@ class Run:
         return taken.view(len(self.pack), self.steps_per_epoch, self.batch_size)
 
     def epoch(self, epoch: int, schedule: Callable[[Clock], Sequence[dict[str, float]] | None]) -> dict[str, Tensor]:
-        """Train one epoch; returns (K,) sums of losses and penalties and the last gradient norms."""
+        """Train one epoch; returns (K,) mean losses and penalties, whether all losses were sound, and
+        the last gradient norms."""
         pack, program = self.pack, self.program
         program.forward.model.train()
         trained, order = self.trained(epoch), self.order(epoch)
-        total = penalty = torch.zeros_like(pack.limit)
+        reports = []
         for number in range(self.steps_per_epoch):
             clock = self.clock(epoch, number)
             if (values := schedule(clock)) is not None:
                 pack.set_values(values)
-            report = self.step(clock, order[:, number], trained)
-            pack.limit = torch.where(pack.limit.isnan(), DIVERGED * report.loss.abs().clamp(min=1e-6), pack.limit)
-            # A loss beyond the limit makes it -inf: nothing is below that, so the mark stays.
-            pack.limit = torch.where(report.loss <= pack.limit, pack.limit, -math.inf)
-            total, penalty = total + report.loss, penalty + report.penalty
-        return {"loss": total, "penalty": penalty, "gradient_norm": pack.grads.norm(dim=1)}
+            reports.append(self.step(clock, order[:, number], trained))
+        losses = torch.stack([report.loss for report in reports])
+        penalties = torch.stack([report.penalty for report in reports])
+        pack.limit = torch.where(pack.limit.isnan(), DIVERGED * losses[0].abs().clamp(min=1e-6), pack.limit)
+        return {
+            "loss": losses.mean(0),
+            "penalty": penalties.mean(0),
+            "sound": (losses <= pack.limit).all(0),
+            "gradient_norm": pack.grads.norm(dim=1),
+        }
 
     def step(self, clock: Clock, rows: Tensor, trained: tuple[str, ...]) -> Any:
         """Gradients, optimizer, `weights` hooks: one step of every member, in place."""
         pack, program = self.pack, self.program
         batch, words = self.batch(rows), self.words(clock.step)
-        params = {n: t for n, t in pack.params.items() if n in trained}
-        frozen = {n: t for n, t in pack.params.items() if n not in trained}
+        frozen = tuple(n for n in pack.params if n not in trained)
         gradient = self.lifted(self.gradient, self.differentiate, clock)
-        grads, report = gradient(params, frozen, pack.member(), batch, words)
+        grads, report = gradient(self.params(trained), self.params(frozen), self.member(), batch, words)
         pack.put_grads(grads)
         pack.put_buffers(report.buffers)
-        touched = bool(program.names["weights"])
-        if touched or frozen:
-            pack.before.copy_(pack.block.data)
+        if not program.names["weights"]:
+            pack.optimize(trained)
+            return report
+        pack.before.copy_(pack.block.data)
         pack.optimize(trained)
-        if touched:
-            after = self.lifted(weights_of_one, clock)
-            params, states = after(pack.params, pack.before_views, pack.member())
-            pack.put_params(params)
-            pack.states = states
-        if frozen:
-            pack.put_params({n: pack.before_views[n] for n in frozen})
+        after = self.lifted(weights_of_one, clock, frozen)
+        moved, states = after(self.params(tuple(pack.params)), pack.before_views, self.member())
+        pack.put_params(moved)
+        pack.put_states(states)
         return report
 
-    def gradient(self, program: Program, differentiate: Any, clock: Clock, *stacks: Any) -> Any:
+    def gradient(self, program: Program, differentiate: Any, clock: Clock, *tensors: Any) -> Any:
         """`gradient_of_one`, under a seeded generator where the network draws unkeyed numbers of its own."""
+        trained, frozen, member, batch, words = tensors
+        key = key_of(words, program.device, known=differentiate is lift.autograd_gradient)
+        one = functools.partial(gradient_of_one, program, differentiate, clock, trained, frozen, member, batch, key)
         if not self.plan.torch_randomness:
-            return gradient_of_one(program, differentiate, clock, *stacks)
+            return one()
         with torch.random.fork_rng():
-            seed, step = stacks[-1].tolist()
+            seed, step = words.tolist()
             torch.manual_seed((seed * 1_000_003 + step) % 2**63)
-            return gradient_of_one(program, differentiate, clock, *stacks)
+            return one()
 
     def words(self, step: int) -> Tensor:
         return torch.stack([self.pack.seeds, torch.full_like(self.pack.seeds, step)], -1)

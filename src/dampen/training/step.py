@@ -93,11 +93,10 @@ def gradient_of_one(
     frozen: Tensors,
     member: OneMember,
     batch: Batch,
-    words: Tensor,
+    key: Key,
 ) -> tuple[Tensors, Report]:
     """Gradients of the trained tensors of one member for one batch, and a report of the step."""
     scene = Scene(program, clock, member, {**frozen, **trained}, {})
-    key = Key(words, program.device)
     for name, t, at in scene.touching("batch"):
         batch = t.batch(batch, drawn(t, batch, key / name, at), at)
     forward = edited(program, scene, key)
@@ -116,13 +115,14 @@ def gradient_of_one(
 
 
 def weights_of_one(
-    program: Program, clock: Clock, params: Tensors, before: Tensors, member: OneMember
+    program: Program, clock: Clock, frozen: tuple[str, ...], params: Tensors, before: Tensors, member: OneMember
 ) -> tuple[Tensors, dict[str, Tensors]]:
-    """Parameters and states of one member after the optimizer and the `weights` hooks."""
+    """Parameters and states of one member after the optimizer and the `weights` hooks; what is frozen stays."""
     scene = Scene(program, clock, member, params, before)
     states = dict(member.states)
     for name, t, at in scene.touching("weights"):
         params, states[name] = t.weights(params, states.get(name, {}), at)
+        params = {**params, **{n: before[n] for n in frozen}}
     return params, {name: state for name, state in states.items() if state}
 
 
@@ -215,10 +215,10 @@ def plus_penalties(objective: Objective, scene: Scene) -> Callable[..., tuple[Te
 
     def penalised(params: Tensors, batch: Batch) -> tuple[Tensor, Report]:
         loss, seen = objective(params, batch)
-        penalty = torch.zeros_like(loss)
+        total = loss
         for _, t, at in scene.touching("penalty"):
-            penalty = penalty + t.penalty(seen, at)
-        total = loss + penalty
-        return total, Report(total.detach(), penalty.detach(), seen.buffers)
+            total = total + t.penalty(seen, at)
+        value = total.detach()
+        return total, Report(value, value - loss.detach(), seen.buffers)
 
     return penalised

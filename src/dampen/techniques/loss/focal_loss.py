@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor, log_softmax
+from torch import Tensor, expm1, log_softmax
 
 from ...contracts import At, Strength, technique, tunable
 
@@ -22,5 +22,5 @@ class FocalLoss:
     def criterion(self, outputs: Tensor, targets: Tensor, at: At) -> Tensor:
         log_p = log_softmax(outputs, -1)
         # At p = 1 a power below one has no derivative; the clamp gives it the derivative zero.
-        doubt = (1 - log_p.exp()).clamp(min=1e-7)
+        doubt = (-expm1(log_p)).clamp(min=1e-7)
         return -(targets * doubt**self.gamma * log_p).sum(-1)

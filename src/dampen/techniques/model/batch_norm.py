@@ -32,11 +32,10 @@ class BatchNorm:
 
 
 def _norm_for(layer: nn.Module, eps: float, momentum: float) -> nn.Module:
-    if isinstance(layer, nn.Conv3d):
-        return nn.BatchNorm3d(layer.out_channels, eps, momentum)
-    if isinstance(layer, nn.Conv2d):
-        return nn.BatchNorm2d(layer.out_channels, eps, momentum)
-    return nn.BatchNorm1d(getattr(layer, "out_channels", None) or layer.out_features, eps, momentum)
+    if isinstance(layer, nn.Linear):
+        return nn.BatchNorm1d(layer.out_features, eps, momentum)
+    norm = {3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}[layer.weight.dim()]
+    return norm(layer.out_channels, eps, momentum)
 
 
 def _normalise(layer: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:

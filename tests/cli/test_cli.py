@@ -1,0 +1,359 @@
+"""The command `dampen`, run as a person runs it: its own process, its exit code, what it prints where."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from typing import NamedTuple
+
+import pytest
+from typer.main import get_command
+
+from dampen import CATALOGUE, Comparison, Dropout, Recipe
+from dampen.cli import app, main
+
+RUNNER = """
+import json, os, sys
+import dampen.cards, dampen.study  # torch is loaded once; every command runs in a process forked from here
+from dampen.cli import main
+
+codes = []
+for number, arguments in enumerate(json.load(sys.stdin)):
+    child = os.fork()
+    if not child:
+        for descriptor, kind in ((1, "out"), (2, "err")):
+            os.dup2(os.open(f"{sys.argv[1]}/{number}.{kind}", os.O_WRONLY | os.O_CREAT), descriptor)
+        sys.argv, code = ["dampen", *arguments], 0
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+            code = 1
+        sys.stdout.flush()
+        os._exit(code or 0)  # taking a forked torch apart would last a second
+    codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+print(json.dumps(codes))
+"""
+SHORT = ["compare", "digits", "--recipe", "Dropout", "--seeds", "2", "--epochs", "2", "--json", "answer.json"]
+FILES = {
+    "empty.toml": b"",
+    "garbage.toml": b"Dropout = (rate 0.3",
+    "binary.toml": bytes(range(256)),
+    "other.toml": b"title = 'a file of something else'",
+    "steep.toml": b"[[techniques]]\nname = 'Dropout'\nrate = 3",
+    "good.toml": Recipe(Dropout(0.3)).to_toml().encode(),
+}
+BAD = {
+    "unknown data set": (["digit"], "Unknown data set 'digit'. Did you mean 'digits'? Built in: digits."),
+    "unknown technique": (
+        ["digits", "--recipe", "Dropot"],
+        "Unknown technique 'Dropot'. Did you mean 'Dropout'? See `dampen techniques`.",
+    ),
+    "strength out of range": (
+        ["digits", "--recipe", "L2 + Dropout(rate=1.5)"],
+        "Dropout.rate must be between 0 and 1; got 1.5.",
+    ),
+    "technique that does not suit": (
+        ["digits", "--hidden", "", "--recipe", "BatchNorm"],
+        "BatchNorm needs a model with hidden layers; this problem has none. Leave BatchNorm out.",
+    ),
+    "two criteria": (
+        ["digits", "--recipe", "FocalLoss + FocalLoss(gamma=1)"],
+        "FocalLoss and FocalLoss#2 both replace the criterion; keep one.",
+    ),
+    "zero seeds": (["digits", "--seeds", "0"], "seeds must be at least 1; got 0. "),
+    "zero epochs": (["digits", "--epochs", "0"], "epochs must be a whole number, at least 1; got 0."),
+    "empty batches": (["digits", "--batch-size", "0"], "batch_size must be a whole number, at least 1; got 0."),
+    "empty recipe file": (["digits", "--recipe", "empty.toml"], "The recipe file 'empty.toml' is empty; it must hold "),
+    "garbage recipe file": (["digits", "--recipe", "garbage.toml"], "A recipe file must be TOML; "),
+    "binary recipe file": (["digits", "--recipe", "binary.toml"], "The recipe file 'binary.toml' cannot be read: "),
+    "wrong recipe file": (["digits", "--recipe", "other.toml"], "A recipe must have [optimizer] or [[techniques]]; "),
+    "steep recipe file": (["digits", "--recipe", "steep.toml"], "Dropout.rate must be between 0 and 1; got 3."),
+    "missing recipe file": (["digits", "--recipe", "none.toml"], "The recipe file 'none.toml' cannot be read: "),
+    "long recipe": (
+        ["digits", "--recipe", " + ".join(["L2(strength=0.0001, convention='half')"] * 8 + ["Dropout(rate=1.5)"])],
+        "Dropout.rate must be between 0 and 1; got 1.5.",
+    ),
+    "no recipe": (["digits", "--recipe", "a bit of dropout"], "A recipe must read like 'Dropout(rate=0.3) + L2'; got "),
+    "unknown layer": (["digits", "--recipe", "L2(layers='body.9')"], "Unknown layer 'body.9'. Did you mean 'body."),
+    "no layer": (["digits", "--recipe", "L2(layers=3)"], ""),
+    "no site": (["digits", "--recipe", "Dropout(sites=None)"], ""),
+    "no schedule": (["digits", "--recipe", "OneCycle(of=3)"], ""),
+    "no number": (["digits", "--recipe", "BatchNorm(eps='x')"], "BatchNorm.eps must be "),
+    "hidden layers": (["digits", "--hidden", "128,many"], "--hidden must be whole numbers such as 128,128; got "),
+    "no units": (["digits", "--hidden", "128,0"], "MLP.hidden must be whole numbers, at least 1; got (128, 0)."),
+    "unknown metric": (["digits", "--metric", "acuracy"], "Unknown metric 'acuracy'. Did you mean 'accuracy'? "),
+    "metric of another task": (["digits", "--metric", "r2"], "The metric r2 needs numbers as targets; use accuracy, "),
+    "unknown device": (
+        ["digits", "--device", "gpu"],
+        "device must be one that this machine has, such as cpu; got 'gpu'",
+    ),
+    "nowhere to write": (
+        ["digits", "--json", "no/such/folder.json"],
+        "--json must be a file in a folder that exists; ",
+    ),
+}
+OTHERS = {
+    "debug": ["--debug", "compare", "digits", "--seeds", "0"],
+    "debug at the end": ["compare", "digits", "--seeds", "0", "--debug"],
+    "short": SHORT,
+    "list": ["techniques"],
+    "list as json": ["techniques", "--json"],
+    "card": ["techniques", "Dropout"],
+    "unknown card": ["techniques", "Dropot"],
+    "no such option": ["compare", "digits", "--recipes", "Dropout"],
+    "no such command": ["comparr"],
+    "no number of seeds": ["compare", "digits", "--seeds", "many"],
+    **{f"card of {t.__name__}": ["techniques", t.__name__, "--json"] for t in CATALOGUE},
+    **{f"text of {t.__name__}": ["techniques", t.__name__] for t in CATALOGUE},
+}
+
+
+class Ran(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli")
+    for name, content in FILES.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ran(folder):
+    """What every command above did, by its name."""
+    short = ["--seeds", "2", "--epochs", "1"]  # a mistake that slips through shall not train for minutes
+    commands = {**{name: ["compare", *short, *arguments] for name, (arguments, _) in BAD.items()}, **OTHERS}
+    done = subprocess.run(
+        [sys.executable, "-c", RUNNER, str(folder)],
+        input=json.dumps(list(commands.values())),
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    results = {}
+    for number, (name, code) in enumerate(zip(commands, json.loads(done.stdout), strict=True)):
+        results[name] = Ran(code, *((folder / f"{number}.{kind}").read_text() for kind in ("out", "err")))
+    return results
+
+
+def too_wide(text, limit=80):
+    return [line for line in text.splitlines() if len(line) > limit]
+
+
+def strict_json(text):
+    def refuse(word):
+        raise ValueError(f"{word} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+# ------------------------------------------------------------------ mistakes
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_mistake_is_one_line_and_exit_code_2(ran, name):
+    code, out, err = ran[name]
+
+    assert err.startswith(f"dampen: {BAD[name][1]}")
+    assert err.count("\n") == 1
+    assert err.endswith("\n")
+    assert code == 2
+    assert "Traceback" not in out + err
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_mistake_is_found_before_anything_is_trained(ran, name):
+    assert ran[name].out == ""
+
+
+def test_an_unknown_technique_has_no_card_and_the_nearest_one_is_offered(ran):
+    assert ran["unknown card"] == Ran(
+        2, "", "dampen: Unknown technique 'Dropot'. Did you mean 'Dropout'? See `dampen techniques`.\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["debug", "debug at the end"])
+def test_with_debug_a_mistake_shows_its_traceback(ran, name):
+    code, _, err = ran[name]
+
+    assert code != 0
+    assert err.startswith("Traceback (most recent call last):")
+    assert err.splitlines()[-1].startswith("dampen.errors.DampenError: seeds must be at least 1; got 0.")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("no such option", "No such option: --recipes"),
+        ("no such command", "No such command 'comparr'."),
+        ("no number of seeds", "Invalid value for '--seeds'"),
+    ],
+)
+def test_a_wrong_word_on_the_command_line_is_exit_code_2_without_a_traceback(ran, name, message):
+    code, out, err = ran[name]
+
+    assert (code, out) == (2, "")
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_the_installed_command_behaves_like_the_one_tested_here(folder):
+    (script,) = entry_points(group="console_scripts", name="dampen")
+    assert script.load() is main
+
+    done = subprocess.run(
+        [sys.executable, "-c", "from dampen.cli import main; main()", "compare", "digits", "--recipe", "empty.toml"],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+    )
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("dampen: The recipe file 'empty.toml' is empty;")
+
+
+# ------------------------------------------------------------------ compare
+
+
+@pytest.fixture(scope="module")
+def answer(ran, folder):
+    assert ran["short"].code == 0, ran["short"].err
+    return strict_json((folder / "answer.json").read_text())
+
+
+def test_a_short_comparison_prints_its_table_and_nothing_on_stderr(ran):
+    code, out, err = ran["short"]
+
+    assert (code, err) == (0, "")
+    for word in ("digits: 1797 rows", "baseline", "default", "Dropout", "no evidence", "answer.json"):
+        assert word in out, word
+    assert "\x1b" not in out, "no colours where nobody looks"
+
+
+def test_the_table_says_plainly_that_two_seeds_cannot_tell(ran):
+    assert "Nothing can be concluded yet" in " ".join(ran["short"].out.split())
+
+
+def test_the_output_of_compare_fits_80_columns(ran):
+    assert too_wide(ran["short"].out) == []
+
+
+def test_the_answer_is_strict_json_with_everything_in_it(answer):
+    names = {"baseline", "default", "Dropout"}
+
+    assert answer["kind"] == "dampen comparison"
+    assert names == {*answer["scores"]} == {*answer["recipes"]} == {*answer["histories"]}
+    assert {record["recipe"] for record in answer["evidence"]} == names - {"baseline"}
+    assert all(record["verdict"] == "no evidence" for record in answer["evidence"])
+    assert answer["protocol"]["seeds"] == [0, 1]
+    assert answer["protocol"]["tests_opened"] == 6
+    assert [[len(h["epochs"]) for h in members] for members in answer["histories"].values()] == [[2, 2]] * 3
+    assert answer["plan"]
+    assert answer["versions"]["torch"]
+    assert not answer["interrupted"]
+
+
+def test_the_answer_comes_back_as_the_comparison_it_was(answer, ran):
+    comparison = Comparison.from_record(answer)
+
+    assert strict_json(json.dumps(comparison.to_record(), allow_nan=False)) == answer
+    assert str(comparison) in ran["short"].out, "what is printed is what is stored"
+
+
+# ------------------------------------------------------------------ techniques
+
+
+def test_the_list_holds_every_technique_in_its_room(ran):
+    code, out, err = ran["list"]
+
+    rooms, here = {}, None
+    for line in out.splitlines():
+        if line.endswith("/"):
+            here = line[:-1]
+        elif line.startswith("  "):
+            rooms[line.split()[0]] = here
+    assert (code, err) == (0, "")
+    assert rooms == {t.__name__: t.__module__.split(".")[-2] for t in CATALOGUE}
+
+
+def test_the_list_fits_80_columns(ran):
+    assert too_wide(ran["list"].out) == []
+
+
+@pytest.mark.parametrize("technique", CATALOGUE, ids=lambda t: t.__name__)
+def test_a_card_fits_80_columns(ran, technique):
+    code, out, err = ran[f"text of {technique.__name__}"]
+
+    assert (code, err) == (0, "")
+    assert too_wide(out) == []
+
+
+def test_a_card_says_rule_strengths_ranges_paper_and_how_to_try_it(ran):
+    out = ran["card"].out
+
+    for words in (
+        "Dropout: silence random units",
+        "x <- x * keep / (1 - rate)",
+        "rate = 0.5: share of units silenced (between 0 and 1, off at 0.0)",
+        "hooks: activation",
+        "Srivastava et al.",
+        "dampen compare digits --recipe 'Dropout(rate=0.5)'",
+    ):
+        assert words in out
+
+
+@pytest.mark.parametrize("technique", CATALOGUE, ids=lambda t: t.__name__)
+def test_a_card_is_strict_json_too(ran, technique):
+    code, out, err = ran[f"card of {technique.__name__}"]
+
+    card = strict_json(out)
+
+    assert (code, err) == (0, "")
+    assert card["name"] == technique.__name__
+    assert card["rule"]
+    assert card["source"]
+    assert card["hooks"]
+    assert card in strict_json(ran["list as json"].out)
+
+
+# ------------------------------------------------------------------ options are a promise
+
+OPTIONS = {
+    "compare": {
+        "data",
+        "--recipe",
+        "--seeds",
+        "--epochs",
+        "--batch-size",
+        "--hidden",
+        "--metric",
+        "--tune-lr",
+        "--json",
+        "--plan",
+        "--device",
+    },
+    "techniques": {"name", "--json"},
+}
+
+
+def test_the_commands_and_their_options_are_these():
+    """Settings of a study belong into a file or into Python; a new option is a decision, taken here."""
+    command = get_command(app)
+
+    assert {name: {o for p in c.params for o in p.opts} for name, c in command.commands.items()} == OPTIONS
+    assert {o for p in command.params for o in p.opts} == {"--debug"}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_every_option_says_what_it_is(name):
+    assert all(parameter.help for parameter in get_command(app).commands[name].params)
