@@ -39,7 +39,7 @@ def card(technique: type) -> dict[str, Any]:
 
 def text_of(record: dict[str, Any]) -> str:
     """The card as text, 80 columns wide."""
-    lines = [f"{record['name']}: {record['summary']}", "", *_wrapped(record["rule"], "  ")]
+    lines = [*_wrapped(f"{record['name']}: {record['summary']}"), "", *_wrapped(record["rule"], "  ")]
     for note in record["notes"]:
         lines += ["", *_wrapped(note)]
     if record["values"]:

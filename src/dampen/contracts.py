@@ -72,7 +72,8 @@ class Structural:
 
     default: Any
     choices: tuple[Any, ...] | None
-    low: int | None
+    low: float | None
+    high: float
     meaning: str
 
     def check(self, who: str, value: Any) -> Any:
@@ -81,9 +82,17 @@ class Structural:
         if self.choices is not None and value not in self.choices:
             known = ", ".join(repr(choice) for choice in self.choices)
             raise DampenError(f"{who} must be one of {known}; got {value!r}.")
-        if self.low is not None and not (type(value) is int and value >= self.low):
-            raise DampenError(f"{who} must be a whole number, at least {self.low}; got {value!r}.")
-        return value
+        return value if self.low is None else self._number(who, value)
+
+    def _number(self, who: str, value: Any) -> int | float:
+        """A whole number where the default is one, else any number; from `low` to `high`."""
+        whole = isinstance(self.default, int)
+        right = isinstance(value, numbers.Integral if whole else numbers.Real) and not isinstance(value, bool)
+        if not right or not float(self.low or 0.0) <= value <= self.high:
+            kind = "a whole number" if whole else "a number"
+            limit = "" if math.isinf(self.high) else f" and at most {self.high:g}"
+            raise DampenError(f"{who} must be {kind}, at least {self.low:g}{limit}; got {value!r}.")
+        return int(value) if whole else float(value)
 
 
 def tunable(
@@ -100,17 +109,25 @@ def tunable(
 
     `off` is the value at which the technique does nothing (None: this strength does not switch it);
     `low` and `high` are what is legal; `search` is what a search samples, by default
-    [default / 30, default * 30] where `log`, else [low, min(high, 3 * default)].
+    [default / 30, default * 30] where `log`, else [low, 3 * default], both within what is legal.
     """
     if search is None:
-        search = (default / 30, default * 30) if log else (low, min(high, 3 * default))
+        search = (max(low, default / 30), min(high, default * 30)) if log else (low, min(high, 3 * default))
     declared = Tunable(default, off, low, high, search, log, meaning)
     return dataclasses.field(default=default, metadata={"dampen": declared})
 
 
-def structural(default: Any, *, choices: tuple[Any, ...] | None = None, low: int | None = None, meaning: str) -> Any:
-    """Declare a structural choice: one of `choices`, or a whole number from `low` on, or anything."""
-    declared = Structural(default, choices, low, meaning)
+def structural(
+    default: Any,
+    *,
+    choices: tuple[Any, ...] | None = None,
+    low: float | None = None,
+    high: float = math.inf,
+    meaning: str,
+) -> Any:
+    """Declare a structural choice: one of `choices`, or a number from `low` to `high` (a whole one where the
+    default is whole), or anything."""
+    declared = Structural(default, choices, low, high, meaning)
     return dataclasses.field(default=default, metadata={"dampen": declared})
 
 

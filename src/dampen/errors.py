@@ -13,6 +13,11 @@ class DampenError(ValueError):
     """A mistake that the user can mend: bad data, a strength out of range, techniques that conflict."""
 
 
+def first_line(error: BaseException) -> str:
+    """What an error of somebody else's says, in one line."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 class NoSuchName(DampenError):
     """A name that nothing answers to; the message offers the nearest one."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .contracts import is_off, needs_of
-from .recipe import Recipe
+from .recipe import Recipe, parse
 from .techniques import ASKED_FOR, CATALOGUE
 from .techniques.batch.label_smoothing import LabelSmoothing
 from .techniques.epoch.early_stopping import EarlyStopping
@@ -38,6 +38,13 @@ def candidates(epochs: int, words: frozenset[str]) -> dict[str, Recipe]:
             recipe = alone(technique())
             recipes[" + ".join(recipe.named)] = recipe
     return recipes
+
+
+def as_recipe(recipe: Any) -> Recipe:
+    """A recipe from a `Recipe`, a technique, text, or None; a technique that needs noise gets dropout beside it."""
+    if recipe is None or isinstance(recipe, Recipe):
+        return recipe or Recipe()
+    return parse(recipe) if isinstance(recipe, str) else alone(recipe)
 
 
 def alone(technique: Any) -> Recipe:

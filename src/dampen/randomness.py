@@ -70,7 +70,8 @@ def bits(key: Key, shape: Sequence[int]) -> Tensor:
 def keep(key: Key, rate: Any, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
     """Dropout's scaled mask: 0 with probability `rate`, else 1 / (1 - rate); all zeros at rate 1."""
     if key.numbers is not None:
-        return _keep_one(key.numbers, key.site, float(rate), shape, dtype)
+        number = rate.item() if isinstance(rate, Tensor) else float(rate)
+        return _keep_one(key.numbers, key.site, number, shape, dtype)
     return torch.ops.dampen.keep(key.words, key.site, _scalar(rate, key), shape, dtype, key.device)
 
 

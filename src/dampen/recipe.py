@@ -23,9 +23,9 @@ from .contracts import (
     tunables,
     with_values,
 )
-from .errors import DampenError, NoSuchName
+from .errors import DampenError, NoSuchName, first_line
 from .optimizers import OPTIMIZERS, Adam
-from .techniques import find
+from .techniques import CATALOGUE, find
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,7 +113,8 @@ class Recipe:
         return tomli_w.dumps(self.to_dict())
 
     def __str__(self) -> str:
-        return " + ".join(_short(t) for t in self.techniques) or "no technique"
+        parts = self.techniques if self.optimizer == Adam() else (*self.techniques, self.optimizer)
+        return " + ".join(_short(part) for part in parts) or "no technique"
 
 
 def from_dict(values: Any) -> Recipe:
@@ -133,21 +134,27 @@ def from_dict(values: Any) -> Recipe:
 
 
 def from_toml(text: str) -> Recipe:
+    """The recipe that `Recipe.to_toml` wrote."""
     try:
         return from_dict(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise DampenError(f"A recipe file must be TOML; {error}.") from None
+        raise DampenError(f"A recipe must be TOML; {first_line(error)}.") from None
 
 
 def load_recipe(path: str | Path) -> Recipe:
     """A recipe from a TOML file."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DampenError(f"The recipe file {str(path)!r} cannot be read: {error}.") from None
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DampenError(f"The recipe file {str(path)!r} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise DampenError(f"The recipe file {str(path)!r} must be text (TOML); it is none.") from None
     if not text.strip():
         raise DampenError(f"The recipe file {str(path)!r} is empty; it must hold [optimizer] or [[techniques]].")
-    return from_toml(text)
+    try:
+        return from_toml(text)
+    except DampenError as error:
+        raise DampenError(f"In the recipe file {str(path)!r}: {error}") from None
 
 
 def parse(text: str) -> Recipe:
@@ -161,13 +168,19 @@ def parse(text: str) -> Recipe:
     names = {o.__name__: o for o in OPTIMIZERS}
     for call in _summands(tree):
         name, values = _call(call, text)
-        if name in names:
-            optimizers.append(_constructed(names[name], values))
-        else:
-            techniques.append(_constructed(find(name), values))
+        built = _constructed(_find_either(name), values)
+        (optimizers if name in names else techniques).append(built)
     if len(optimizers) > 1:
         raise DampenError(f"A recipe has one optimizer; got {len(optimizers)} in {text!r}.")
     return Recipe(tuple(techniques), *optimizers)
+
+
+def _find_either(name: str) -> type:
+    """A technique or an optimizer, where a person may have typed either."""
+    known = {part.__name__: part for part in (*CATALOGUE, *OPTIMIZERS)}
+    if name not in known:
+        raise NoSuchName("technique", name, known, "See `dampen techniques`.")
+    return known[name]
 
 
 def find_optimizer(name: str) -> type:
@@ -195,15 +208,15 @@ def _check_conflicts(named: Mapping[str, Any]) -> None:
     makes_noise = any(touches(t, "activation") or touches(t, "parameters") for t in named.values())
     for name, technique in named.items():
         if "noise" in needs_of(technique) and not makes_noise:
-            raise DampenError(f"{name} needs {NEEDS['noise']}; the recipe has none. Add Dropout().")
+            raise DampenError(f"{name} needs {NEEDS['noise']}; the recipe has none. Use 'Dropout + {name}'.")
 
 
 def _check_schedules(recipe: Recipe) -> None:
     for name, technique in recipe.named.items():
         of = getattr(technique, "of", None)
-        if touches(technique, "strengths") and of is not None and of not in recipe.strengths:
+        if touches(technique, "strengths") and hasattr(technique, "of") and of not in tuple(recipe.strengths):
             known = ", ".join(recipe.strengths)
-            raise NoSuchName("strength", of, recipe.strengths, f"{name}.of must be one of {known}.")
+            raise NoSuchName("strength", str(of), recipe.strengths, f"{name}.of must be one of {known}.")
 
 
 # ------------------------------------------------------------------ reading and writing
@@ -253,20 +266,15 @@ def _call(tree: ast.expr, text: str) -> tuple[str, dict[str, Any]]:
     if isinstance(tree, ast.Name):
         return tree.id, {}
     if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name):
-        try:
-            values = {str(k.arg): _literal(k.value) for k in tree.keywords}
-            if tree.args:
-                known = _positional(tree.func.id)
-                values = {**dict(zip(known, map(_literal, tree.args), strict=False)), **values}
-            return tree.func.id, values
-        except ValueError:
-            pass
+        known = list(declarations(_find_either(tree.func.id)))
+        names = [*known[: len(tree.args)], *(keyword.arg for keyword in tree.keywords)]
+        given = [*tree.args, *(keyword.value for keyword in tree.keywords)]
+        if len(names) == len(set(names)) == len(given) and None not in names:
+            try:
+                return tree.func.id, {str(n): _literal(value) for n, value in zip(names, given, strict=True)}
+            except ValueError:
+                pass
     raise DampenError(f"A recipe must read like 'Dropout(rate=0.3) + L2'; got {text!r}.")
-
-
-def _positional(name: str) -> list[str]:
-    names = {o.__name__: o for o in OPTIMIZERS}
-    return list(declarations(names[name] if name in names else find(name)))
 
 
 def _literal(tree: ast.expr) -> Any:

@@ -26,7 +26,9 @@ app.command()(techniques)
 
 @app.callback()
 def options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error; may also stand last.")
+    ] = False,
 ) -> None:
     """Read by `main` before the commands run; here so that the help knows it."""
 

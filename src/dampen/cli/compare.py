@@ -13,7 +13,7 @@ def compare(
     recipe: Annotated[
         list[str] | None,
         typer.Option(
-            help="What to compare with the baseline: 'Dropout(rate=0.3) + L2' or a TOML file. Can be repeated; "
+            help="What to compare with the baseline: 'Dropout(rate=0.3) + L2' or a .toml file. Can be repeated; "
             "by default every technique that suits the data."
         ),
     ] = None,
@@ -47,7 +47,7 @@ def compare(
     network = MLP(_widths(hidden))
 
     def begin(made: Any) -> None:
-        console.print(f"{dataset.describe()}; {network!r}; {seeds} seeds, {epochs} epochs")
+        console.print(f"{dataset.describe()}\n{network!r}; seeds: {seeds}; epochs: {epochs}")
         if plan:
             console.print(f"\n{made}")
 
@@ -73,10 +73,13 @@ def compare(
 
 
 def _recipe(text: str) -> Any:
-    """A recipe from a TOML file or from text."""
+    """A recipe from a file whose name ends in .toml, or from text."""
+    from ..presets import BASELINE, DEFAULT
     from ..recipe import load_recipe, parse
 
-    return load_recipe(text) if text.endswith(".toml") or Path(text).is_file() else parse(text)
+    if text in (BASELINE, DEFAULT):
+        return text  # both are in every comparison
+    return load_recipe(text) if text.endswith(".toml") else parse(text)
 
 
 def _widths(text: str) -> tuple[int, ...]:
@@ -92,8 +95,13 @@ def _check_writable(path: Path | None) -> None:
     """A study that takes minutes must not end in a file that cannot be written."""
     from ..errors import DampenError
 
-    if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
-        raise DampenError(f"--json must be a file in a folder that exists; got {str(path)!r}.")
+    if path is None:
+        return
+    try:
+        with open(path, "a", encoding="utf-8"):
+            pass
+    except OSError as error:
+        raise DampenError(f"--json must be a file that can be written; got {str(path)!r}: {error.strerror}.") from None
 
 
 def _print(console: Any, comparison: Any) -> None:

@@ -13,6 +13,7 @@ def techniques(
 ) -> None:
     """List all techniques, or show the card of one."""
     import json as writer
+    import textwrap
 
     from ..cards import card, catalogue, text_of
     from ..techniques import find
@@ -26,7 +27,7 @@ def techniques(
             print(f"{room}/")
             for record in records:
                 if record["room"] == room:
-                    print(f"  {record['name']:<16} {record['summary']}")
+                    print(textwrap.fill(f"  {record['name']:<16} {record['summary']}", 80, subsequent_indent=" " * 19))
         print("\n`dampen techniques NAME` shows a card.")
         return
     record = card(find(name))

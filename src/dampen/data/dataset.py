@@ -95,53 +95,98 @@ def from_arrays(
 ) -> Dataset:
     """Arrays or tensors: inputs (R, ...) numbers; targets (R,) of whole numbers, booleans or strings (classes), or
     (R,) or (R, M) of floats (numbers). A test part of its own makes the protocol "fixed test"."""
-    inputs, targets = _array(inputs), _array(targets)
+    inputs, targets = _numbers(inputs, "inputs"), _array(targets, "targets")
+    _check_shapes(inputs, targets)
     test_rows = None
+    if (test_inputs is None) != (test_targets is None):
+        raise DampenError("A test part must have inputs and targets; got one of the two.")
     if test_inputs is not None:
-        test_inputs, test_targets = _array(test_inputs), _array(test_targets)
+        test_inputs, test_targets = _numbers(test_inputs, "test inputs"), _array(test_targets, "test targets")
+        _check_test(inputs, targets, test_inputs, test_targets)
         test_rows = torch.arange(len(inputs), len(inputs) + len(test_inputs))
         inputs, targets = np.concatenate([inputs, test_inputs]), np.concatenate([targets, test_targets])
-    _check_shapes(inputs, targets)
-    inputs = _finite(inputs, "inputs")
     if np.issubdtype(targets.dtype, np.floating):
-        numbers = _finite(targets, "targets").reshape(len(targets), -1)
-        if (numbers == numbers[0]).all():
-            raise DampenError(f"The target must vary; got the value {numbers[0][0]:g} in all {len(numbers)} rows.")
-        return Dataset(name, torch.from_numpy(inputs), torch.from_numpy(numbers), "numbers", test_rows=test_rows)
+        return _with_numbers(name, inputs, targets, test_rows)
     if targets.ndim != 1:
-        raise DampenError(f"Class targets must have shape (rows,); got {targets.shape}.")
+        raise DampenError(
+            f"Class targets must have shape (rows,); got {targets.shape}. Flatten them; numbers must be floats."
+        )
     labels, codes = np.unique(targets, return_inverse=True)
     _check_classes(labels, codes, test_rows)
     one_hot = torch.nn.functional.one_hot(torch.from_numpy(codes), len(labels)).float()
     return Dataset(name, torch.from_numpy(inputs), one_hot, "classes", tuple(map(str, labels)), test_rows)
 
 
-def _array(values: Any) -> np.ndarray:
+def _with_numbers(name: str, inputs: np.ndarray, targets: np.ndarray, test_rows: Tensor | None) -> Dataset:
+    numbers = _finite(targets.reshape(len(targets), -1), "targets")
+    if (numbers == numbers[0]).all():
+        raise DampenError(f"The target must vary; got the value {numbers[0][0]:g} in all {len(numbers)} rows.")
+    return Dataset(name, torch.from_numpy(inputs), torch.from_numpy(numbers), "numbers", test_rows=test_rows)
+
+
+def _array(values: Any, what: str) -> np.ndarray:
     if isinstance(values, Tensor):
-        values = values.detach().cpu().numpy()
-    return np.asarray(values)
+        values = values.detach().cpu()
+        values = (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise DampenError(f"{what} must be an array; got rows of different lengths.") from None
+    if array.ndim == 0 or (array.dtype == object and len({type(value) for value in array.ravel()}) > 1):
+        raise DampenError(f"{what} must be an array of one kind of value; got {repr(values)[:60]}.")
+    return array.astype(str) if array.dtype == object else array
 
 
-def _check_shapes(inputs: np.ndarray, targets: np.ndarray) -> None:
-    if inputs.ndim < 2 or not (np.issubdtype(inputs.dtype, np.number) or inputs.dtype == bool):
+def _numbers(values: Any, what: str) -> np.ndarray:
+    array = _array(values, what)
+    real = np.issubdtype(array.dtype, np.number) and not np.issubdtype(array.dtype, np.complexfloating)
+    if array.ndim < 2 or array.size == 0 or not (real or array.dtype == bool):
         raise DampenError(
-            f"inputs must be numbers of shape (rows, ...); got shape {inputs.shape}, type {inputs.dtype}."
+            f"{what} must be real numbers of shape (rows, ...), at least one column; "
+            f"got shape {array.shape}, type {array.dtype}."
         )
-    if len(inputs) != len(targets):
-        raise DampenError(f"inputs and targets must have as many rows; got {len(inputs)} and {len(targets)}.")
-    if len(inputs) < 2 * NUM_PARTS:
-        raise DampenError(f"data must have at least {2 * NUM_PARTS} rows; got {len(inputs)}.")
+    return _finite(array, what)
 
 
 def _finite(values: np.ndarray, what: str) -> np.ndarray:
-    values = values.astype(np.float32)
-    bad = ~np.isfinite(values).reshape(len(values), -1)
+    """float32; NaN, infinity and what float32 cannot hold are refused by column and number of rows."""
+    with np.errstate(over="ignore"):
+        short = values.astype(np.float32)
+    bad = ~np.isfinite(short).reshape(len(short), -1)
     if bad.any():
         columns = np.flatnonzero(bad.any(0))
-        first = ", ".join(f"column {c} ({bad[:, c].sum()} rows)" for c in columns[:3])
-        more = f" and {len(columns) - 3} more columns" if len(columns) > 3 else ""
-        raise DampenError(f"{what} must be finite; got NaN or infinity in {first}{more}. Fill or drop these rows.")
-    return values
+        first = ", ".join(f"column {c} ({_rows(int(bad[:, c].sum()))})" for c in columns[:3])
+        more = f" and {len(columns) - 3} more" if len(columns) > 3 else ""
+        raise DampenError(
+            f"{what} must be finite and below 3e38; got NaN, infinity or more in {first}{more}. "
+            "Fill or drop these rows."
+        )
+    return short
+
+
+def _rows(count: int) -> str:
+    return f"{count} row" if count == 1 else f"{count} rows"
+
+
+def _check_shapes(inputs: np.ndarray, targets: np.ndarray) -> None:
+    if len(inputs) != len(targets):
+        raise DampenError(f"inputs and targets must have as many rows; got {len(inputs)} and {len(targets)}.")
+    if len(inputs) < 2 * NUM_PARTS:
+        raise DampenError(
+            f"data must have at least {2 * NUM_PARTS} rows, two for each of training, validation and test part; "
+            f"got {len(inputs)}."
+        )
+
+
+def _check_test(inputs: np.ndarray, targets: np.ndarray, test_inputs: np.ndarray, test_targets: np.ndarray) -> None:
+    if len(test_inputs) != len(test_targets):
+        raise DampenError(
+            f"test inputs and targets must have as many rows; got {len(test_inputs)} and {len(test_targets)}."
+        )
+    if inputs.shape[1:] != test_inputs.shape[1:] or targets.shape[1:] != test_targets.shape[1:]:
+        raise DampenError(
+            f"The test part must have the shape of the training part, {inputs.shape[1:]}; got {test_inputs.shape[1:]}."
+        )
 
 
 def _check_classes(labels: np.ndarray, codes: np.ndarray, test_rows: Tensor | None) -> None:

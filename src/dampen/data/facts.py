@@ -61,6 +61,8 @@ def facts_of(inputs: Tensor, targets: Tensor, task: str) -> Facts:
     """Facts of a training part: inputs (N, ...), targets (N, C) one-hot or (N, M) numbers."""
     dims = (0, 2, 3) if inputs.dim() == 4 else (0,)
     mean = inputs.mean(dims, keepdim=True)[0]
+    low, high = inputs.amin(dims, keepdim=True)[0], inputs.amax(dims, keepdim=True)[0]
+    deviation = (inputs - mean).square().mean(dims, keepdim=True)[0].sqrt()
     target_std = targets.std(0, correction=0)
     numbers = task == "numbers"
     return Facts(
@@ -69,15 +71,15 @@ def facts_of(inputs: Tensor, targets: Tensor, task: str) -> Facts:
         num_outputs=targets.shape[-1],
         input_shape=tuple(inputs.shape[1:]),
         mean=mean,
-        std=_or_one((inputs - mean).square().mean(dims, keepdim=True)[0].sqrt()),
-        low=inputs.amin(dims, keepdim=True)[0],
-        high=inputs.amax(dims, keepdim=True)[0],
+        std=_or_one(deviation, high > low),
+        low=low,
+        high=high,
         prior=targets.mean(0),
         target_mean=targets.mean(0) if numbers else torch.zeros_like(targets[0]),
-        target_std=_or_one(target_std) if numbers else torch.ones_like(target_std),
+        target_std=_or_one(target_std, targets.amax(0) > targets.amin(0)) if numbers else torch.ones_like(target_std),
     )
 
 
-def _or_one(std: Tensor) -> Tensor:
-    """A column that never varies is left at its own scale."""
-    return torch.where(std > 0, std, torch.ones_like(std))
+def _or_one(std: Tensor, varies: Tensor) -> Tensor:
+    """A column that never varies is left at its own scale; rounding of the mean gives it a tiny deviation."""
+    return torch.where(varies, std, torch.ones_like(std))

@@ -50,18 +50,25 @@ def adopt(model: nn.Module, facts: Facts) -> dict[str, float]:
 
     inputs <- (inputs - mean) / std; for numbers as targets  outputs <- outputs * std + mean.
     """
+    if _standardise in model._forward_pre_hooks.values():
+        raise DampenError("model must return a fresh nn.Module at every call; it returned the same one again.")
     model.train()
-    model.register_buffer("inputs_mean", facts.mean.clone())
-    model.register_buffer("inputs_std", facts.std.clone())
+    _register(model, inputs_mean=facts.mean, inputs_std=facts.std)
     model.register_forward_pre_hook(_standardise)
     if facts.task == "numbers":
-        model.register_buffer("targets_mean", facts.target_mean.clone())
-        model.register_buffer("targets_std", facts.target_std.clone())
+        _register(model, targets_mean=facts.target_mean, targets_std=facts.target_std)
         model.register_forward_hook(_rescale)
-    rates = {path: m.p for path, m in model.named_modules() if type(m) is nn.Dropout}
+    rates = {path: m.p for path, m in model.named_modules(remove_duplicate=False) if type(m) is nn.Dropout}
     for path in rates:
         model.set_submodule(path, nn.Identity())
     return rates
+
+
+def _register(model: nn.Module, **buffers: Tensor) -> None:
+    for name, tensor in buffers.items():
+        if hasattr(model, name):
+            raise DampenError(f"The model's own {name!r} stands where the fixed first or last step goes; rename it.")
+        model.register_buffer(name, tensor.clone())
 
 
 def _standardise(model: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:

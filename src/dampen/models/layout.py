@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from ..errors import DampenError, NoSuchName
+from ..errors import DampenError, NoSuchName, first_line
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -87,8 +87,6 @@ class Layout:
         """Module paths of a word of `sites` or of paths that a user gave."""
         if not isinstance(sites, str) or sites not in self.sites:
             return self._known(sites)
-        if not self.sites[sites]:
-            raise DampenError(f"The sites {sites!r} must exist in the model; it has none. Give paths of its layers.")
         return self.sites[sites]
 
     def depth_fraction(self, path: str) -> float:
@@ -97,19 +95,26 @@ class Layout:
 
     def check(self, recipe: Any) -> None:
         """Refuse layers and sites that a recipe names and the network lacks."""
-        for technique in recipe.techniques:
+        for name, technique in recipe.named.items():
             if hasattr(technique, "sites"):
+                if isinstance(technique.sites, str) and self.sites.get(technique.sites) == ():
+                    raise DampenError(
+                        f"{name} works on the {technique.sites} of hidden layers; this model has none. "
+                        f"Leave {name} out, or name layers with `sites`."
+                    )
                 self.site_paths(technique.sites)
             if hasattr(technique, "layers"):
                 (self.inside if hasattr(technique, "trains") else self.weights)(technique.layers)
 
     def _known(self, paths: Any) -> tuple[str, ...]:
-        paths = (paths,) if isinstance(paths, str) else tuple(paths)
+        paths = (paths,) if isinstance(paths, str) else paths
+        if not isinstance(paths, tuple | list) or not all(isinstance(path, str) for path in paths):
+            raise DampenError(f"Layers must be given as paths such as {self.paths[-1]!r}; got {paths!r}.")
         for path in paths:
             if path not in self.paths:
                 known = ", ".join(p for p in self.paths if p)
-                raise NoSuchName("layer", str(path), self.paths, f"The model has {known}.")
-        return paths
+                raise NoSuchName("layer", path, self.paths, f"The model has {known}.")
+        return tuple(paths)
 
 
 def _within(path: str, parent: str | None) -> bool:
@@ -125,9 +130,8 @@ def layout_of(model: nn.Module, example: Tensor) -> Layout:
             probe(example)
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
             shape = tuple(example.shape)
-            reason = str(error).strip().splitlines()[0]
             raise DampenError(
-                f"The model must take inputs of shape {shape}; it failed with: {reason}. "
+                f"The model must take inputs of shape {shape}; it failed with: {first_line(error)}. "
                 "Make the first layer fit the data."
             ) from error
     running = tuple(n for n, b in probe.named_buffers() if n in buffers and not torch.equal(b, buffers[n]))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+import numbers
+from collections.abc import Iterable
 from typing import Any
 
 from torch import Tensor, nn
@@ -33,11 +35,12 @@ class MLP:
     activation: str = "relu"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hidden", tuple(self.hidden))
+        if isinstance(self.hidden, Iterable) and not isinstance(self.hidden, str):
+            object.__setattr__(self, "hidden", tuple(map(_whole, self.hidden)))
         if self.activation not in _ACTIVATIONS:
             known = ", ".join(_ACTIVATIONS)
             raise DampenError(f"MLP.activation must be one of {known}; got {self.activation!r}.")
-        if not all(isinstance(width, int) and width >= 1 for width in self.hidden):
+        if not isinstance(self.hidden, tuple) or not all(type(w) is int and w >= 1 for w in self.hidden):
             raise DampenError(f"MLP.hidden must be whole numbers, at least 1; got {self.hidden!r}.")
 
     def __call__(self, facts: Any) -> nn.Module:
@@ -58,6 +61,11 @@ class Perceptron(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         return self.head(self.body(inputs.flatten(1)))
+
+
+def _whole(value: Any) -> Any:
+    """A plain int of any integer type."""
+    return int(value) if isinstance(value, numbers.Integral) and not isinstance(value, bool) else value
 
 
 def _initialised(layer: nn.Linear, gain: float) -> nn.Linear:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,8 +16,8 @@ from ..errors import DampenError
 from ..evidence import judge
 from ..models import MLP
 from ..models.layout import Layout
-from ..presets import BASELINE, DEFAULT, alone, baseline, candidates, default
-from ..recipe import Recipe, parse
+from ..presets import BASELINE, DEFAULT, as_recipe, baseline, candidates, default
+from ..recipe import Recipe
 from ..training.fit import able, check_seed, fit_pack
 from ..training.fitted import Fitted
 from ..training.plan import Plan, make_plan
@@ -78,11 +79,11 @@ def compare(
 
 
 def _seeds(seeds: int | Sequence[int]) -> list[int]:
-    if isinstance(seeds, int) and not isinstance(seeds, bool):
+    if isinstance(seeds, numbers.Integral) and not isinstance(seeds, bool):
         if seeds < 1:
             raise DampenError(f"seeds must be at least 1; got {seeds}. Twelve is usual, six the fewest that can tell.")
-        return list(range(seeds))
-    listed = [check_seed(seed) for seed in seeds]
+        return list(range(int(seeds)))
+    listed = [check_seed(seed) for seed in seeds] if isinstance(seeds, Iterable) else []
     if not listed or len(set(listed)) < len(listed):
         raise DampenError(f"seeds must be a number or a list of different ones; got {seeds!r}.")
     return listed
@@ -95,8 +96,12 @@ def _recipes(recipes: Mapping[str, Any] | Iterable[Any] | None, problem: Problem
     if recipes is None:
         return {n: r for n, r in candidates(problem.epochs, words).items() if _suits(r, problem, layout)}
     named = {BASELINE: baseline(), DEFAULT: default(problem.epochs, words)}
+    if isinstance(recipes, str | Recipe) or not isinstance(recipes, Iterable):
+        recipes = [recipes]
     pairs = recipes.items() if isinstance(recipes, Mapping) else ((None, recipe) for recipe in recipes)
     for given, recipe in pairs:
+        if isinstance(recipe, str) and recipe in (BASELINE, DEFAULT):
+            continue
         built = as_recipe(recipe)
         name = given or str(built)
         if named.get(name, built) != built:
@@ -112,13 +117,6 @@ def _suits(recipe: Recipe, problem: Problem, layout: Layout) -> bool:
     except DampenError:
         return False
     return True
-
-
-def as_recipe(recipe: Any) -> Recipe:
-    """A recipe from a `Recipe`, a technique, or text; a technique that needs noise gets dropout beside it."""
-    if isinstance(recipe, Recipe):
-        return recipe
-    return parse(recipe) if isinstance(recipe, str) else alone(recipe)
 
 
 def _tuned(named: Mapping[str, Recipe], tune_lr: bool) -> dict[str, Recipe]:

@@ -13,8 +13,8 @@ from typing import Any
 
 from ..errors import DampenError
 from ..evidence import Evidence, conclusion, verdict
-from ..evidence.verdict import SHARES, would_have_been_noticed
-from ..training.history import History, plain_number
+from ..evidence.verdict import FEWEST_SEEDS, SHARES, would_have_been_noticed
+from ..training.history import History, plain_number, read_number
 
 VERSION = 1
 WIDTH = 80
@@ -61,11 +61,16 @@ class Comparison:
     def from_record(record: Mapping[str, Any]) -> Comparison:
         if record.get("kind") != "dampen comparison":
             raise DampenError("A comparison must come from `dampen compare --json`; got another kind of file.")
+        missing = [name for name in Comparison.__dataclass_fields__ if name not in record]
+        if missing:
+            raise DampenError(f"A comparison must have {missing[0]!r}; the record has not. Run `dampen compare` again.")
         evidence = [{k: v for k, v in e.items() if k != "verdict"} for e in record["evidence"]]
         return Comparison(
             evidence=tuple(Evidence.from_record(e) for e in evidence),
             histories={n: [History.from_record(h) for h in all_] for n, all_ in record["histories"].items()},
-            **{n: record[n] for n in ("scores", "recipes", "notes", "protocol", "plan", "versions", "interrupted")},
+            scores=_read(record["scores"]),
+            recipes=_read(record["recipes"]),
+            **{n: record[n] for n in ("notes", "protocol", "plan", "versions", "interrupted")},
         )
 
     def save(self, path: str | Path) -> None:
@@ -110,9 +115,9 @@ class Comparison:
     def _footnotes(self) -> list[str]:
         unsure = [e for e in self.evidence if verdict(e) == "no evidence" and e.detectable > 0]
         lines = [""]
-        if unsure:
+        if unsure and self.evidence[0].seeds >= FEWEST_SEEDS:
             sentence = would_have_been_noticed(unsure)
-            lines.append(sentence[0].upper() + sentence[1:] + ".")
+            lines += textwrap.wrap(sentence[0].upper() + sentence[1:] + ".", WIDTH)
         for note in dict.fromkeys(note for notes in self.notes.values() for note in notes):
             noted = [name for name, notes in self.notes.items() if note in notes]
             who = "all recipes" if len(noted) == len(self.notes) > 1 else ", ".join(noted)
@@ -168,6 +173,15 @@ def _strict(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_strict(v) for v in value]
     return plain_number(value)
+
+
+def _read(value: Any) -> Any:
+    """The inverse of `_strict`."""
+    if isinstance(value, Mapping):
+        return {name: _read(v) for name, v in value.items()}
+    if isinstance(value, list):
+        return [_read(v) for v in value]
+    return read_number(value) if value is None or value in ("inf", "-inf") else value
 
 
 def notes_of(histories: list[History]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from ..contracts import Clock, Decision, Tensors, touches
 from ..data.dataset import as_dataset
 from ..errors import DampenError
+from ..presets import as_recipe
 from ..recipe import Recipe
 from . import checkpoint
 from .fitted import Fitted
@@ -32,7 +34,7 @@ Watch = Callable[[int, int], None]
 def fit(
     model: Callable[..., nn.Module],
     data: Any,
-    recipe: Recipe | None = None,
+    recipe: Any = None,
     *,
     seed: int = 0,
     epochs: int = 40,
@@ -40,7 +42,7 @@ def fit(
     metric: str | None = None,
     device: str = "cpu",
 ) -> Fitted:
-    """Train one network with one recipe.
+    """Train one network with one recipe (a `Recipe`, a technique, text such as "Dropout + L2", or None).
 
     model: a function that returns a fresh `nn.Module`, or e.g. `MLP((128, 128))`. data: a name, (inputs, targets)
     or a `Dataset`. The seed decides split, batch order, initial weights and all draws.
@@ -48,16 +50,16 @@ def fit(
     Raises `DampenError` where model, data and recipe do not fit together.
     """
     problem = Problem(as_dataset(data), model, epochs, batch_size, metric, device=as_device(device))  # type: ignore[arg-type]
-    member = Member("", recipe or Recipe(), check_seed(seed))
+    member = Member("", as_recipe(recipe), check_seed(seed))
     check_fits(problem, member.recipe)
     (pack,) = make_plan(problem, [member], Ability(vmap=False, torch_randomness=_random(problem, member))).packs
     return fit_pack(problem, [member], pack)[0]
 
 
 def check_seed(seed: Any) -> int:
-    if type(seed) is not int or not 0 <= seed < 2**32:
+    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**32:
         raise DampenError(f"A seed must be a whole number from 0 to 2^32 - 1; got {seed!r}.")
-    return seed
+    return int(seed)
 
 
 def able(problem: Problem) -> Ability:

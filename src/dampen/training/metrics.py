@@ -50,10 +50,12 @@ def squared(outputs: Tensor, targets: Tensor) -> Tensor:
 
 
 def r2(outputs: Tensor, targets: Tensor) -> Tensor:
-    """1 - residual sum of squares / total sum of squares, averaged over target columns."""
+    """1 - residual sum of squares / total sum of squares, averaged over target columns; as in scikit-learn 1 for
+    a column that never varies and is met exactly, 0 for one that is not."""
     residual = (outputs - targets).square().sum(-2)
     total = (targets - targets.mean(-2, keepdim=True)).square().sum(-2)
-    return (1 - residual / total).mean(-1)
+    flat = torch.where(residual > 0, torch.zeros_like(total), torch.ones_like(total))
+    return torch.where(total > 0, 1 - residual / total.clamp(min=torch.finfo(total.dtype).tiny), flat).mean(-1)
 
 
 METRICS = {
@@ -78,8 +80,8 @@ def choose(name: str | None, task: str, targets: Tensor) -> Metric:
         rare = counts.min() < RARE * len(targets) / len(counts)
         return METRICS["balanced_accuracy" if rare else "accuracy"]
     fitting = [m.name for m in METRICS.values() if m.task == task]
-    if name not in METRICS:
-        raise NoSuchName("metric", name, METRICS, f"For {task} as targets there are {', '.join(fitting)}.")
+    if not isinstance(name, str) or name not in METRICS:
+        raise NoSuchName("metric", str(name), METRICS, f"For {task} as targets there are {', '.join(fitting)}.")
     if name not in fitting:
         raise DampenError(f"The metric {name} needs {METRICS[name].task} as targets; use {', '.join(fitting)}.")
     return METRICS[name]

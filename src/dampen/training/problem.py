@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import numbers
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -47,8 +48,9 @@ class Problem:
         check_factory(self.model)
         for name in ("epochs", "batch_size"):
             value = getattr(self, name)
-            if type(value) is not int or value < 1:
+            if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
                 raise DampenError(f"{name} must be a whole number, at least 1; got {value!r}.")
+            object.__setattr__(self, name, int(value))
         if not isinstance(self.metric, Metric):
             chosen = choose(self.metric, self.data.task, self.data.targets)
             object.__setattr__(self, "metric", chosen)
@@ -102,10 +104,9 @@ def as_device(name: str) -> torch.device:
     """The device of that name, or a sentence where this machine has none."""
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise DampenError(f"device must be one that this machine has, such as cpu; got {name!r}: {reason}") from None
+        torch.zeros(1, device=device).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError):
+        raise DampenError(f"device must be one that this machine has, such as 'cpu'; got {name!r}.") from None
     return device
 
 

@@ -18,8 +18,8 @@ class BatchNorm:
     """
 
     needs = ("hidden",)
-    momentum: float = structural(0.1, meaning="weight of the newest batch in the running statistics")
-    eps: float = structural(1e-5, meaning="added to the variance")
+    momentum: float = structural(0.1, low=0.0, high=1.0, meaning="weight of the newest batch in the running statistics")
+    eps: float = structural(1e-5, low=0.0, meaning="added to the variance")
 
     def rebuild(self, model: nn.Module, at: At) -> nn.Module:
         for path in at.layout.hidden:
