@@ -13,7 +13,7 @@ from torch.func import grad, vmap
 from torch.testing import assert_close
 
 from dampen import randomness
-from dampen.randomness import Key, beta, bits, keep, make_key, normal, permutation, stream, uniform
+from dampen.randomness import Key, beta, bits, keep, key_of, make_key, normal, permutation, stream, uniform
 
 CPU = torch.device("cpu")
 MANY = 200_000
@@ -35,6 +35,11 @@ def same(actual, expected):
 
 def differ(first, second):
     assert (first != second).double().mean() > 0.1
+
+
+def through_torch(seed, step):
+    """A key whose numbers are not known: its draws go through torch's dispatcher, as in a packed step."""
+    return key_of(torch.tensor([seed, step]), CPU, known=False)
 
 
 # ------------------------------------------------------------------ keys
@@ -157,17 +162,17 @@ def test_draws_work_inside_a_packed_gradient_and_count_as_constants(name):
 
 def test_a_rate_that_asks_for_a_gradient_gets_zero():
     def kept(rate):
-        return keep(make_key(1, 1), rate, (20,), torch.float32).sum()
+        return keep(through_torch(1, 1), rate, (20,), torch.float32).sum()
 
     same(grad(kept)(torch.tensor(0.5)), torch.tensor(0.0))
 
 
 @every_draw
 def test_fake_tensors_have_the_shape_and_kind_of_real_ones(draw):
-    real = draw(make_key(1, 1))
+    real = draw(through_torch(1, 1))
 
     with torch._subclasses.FakeTensorMode():
-        fake = draw(make_key(1, 1))
+        fake = draw(through_torch(1, 1))
 
     assert (fake.shape, fake.dtype, fake.device) == (real.shape, real.dtype, real.device)
 
@@ -268,6 +273,25 @@ def test_the_mask_of_one_key_is_the_same_in_every_dtype():
 
     for mask in masks[1:]:
         same(mask.double(), masks[0].double())
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(3, 7), (1,), (), (0, 4), (2, 5, 3, 3)], ids=str)
+@pytest.mark.parametrize("rate", [0.0, 0.3, 0.5, 0.9, 1.0, torch.tensor(0.3), torch.tensor(0.3, dtype=torch.float64)])
+def test_the_mask_drawn_past_the_dispatcher_is_the_operator_s_bit_for_bit(dtype, shape, rate):
+    for words in ((2, 3), (2**32 - 1, 10**6)):
+        direct, general = (key / "Dropout" / "body.1" for key in (make_key(*words), through_torch(*words)))
+        assert (direct.numbers, general.numbers) == (words, None), "else both took the same path"
+
+        same(keep(direct, rate, shape, dtype), keep(general, rate, shape, dtype))
+
+
+def test_only_words_on_the_cpu_that_are_known_are_known_as_numbers():
+    words = torch.tensor([5, 9])
+
+    assert key_of(words, CPU).numbers == make_key(5, 9).numbers == (5, 9)
+    assert key_of(words, CPU, known=False).numbers is None
+    assert key_of(words, torch.device("meta")).numbers is None
 
 
 def test_a_higher_rate_silences_the_same_units_and_more():

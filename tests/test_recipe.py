@@ -127,7 +127,7 @@ def test_what_rests_at_off_is_not_active_unless_a_schedule_moves_it():
         (
             (RDrop(), L2()),
             "RDrop needs noise in the forward pass, from another technique of the recipe such as Dropout; "
-            "the recipe has none. Add Dropout().",
+            "the recipe has none. Use 'Dropout + RDrop'.",
         ),
         (
             (OneCycle(of="L2.strenght"), L2()),
@@ -253,10 +253,10 @@ def test_values_and_the_optimizer_may_be_left_out_of_a_file(tmp_path):
     [
         (b"", "is empty; it must hold [optimizer] or [[techniques]]."),
         (b" \n\t\n", "is empty; it must hold [optimizer] or [[techniques]]."),
-        (bytes(range(128, 256)), "cannot be read: 'utf-8' codec can't decode"),
-        (b"PK\x03\x04\x00\x00\x00", "A recipe file must be TOML; "),
-        (b"Dropout(rate=0.3)", "A recipe file must be TOML; "),
-        (b"{'optimizer': 1}", "A recipe file must be TOML; "),
+        (bytes(range(128, 256)), "wrong.toml' must be text (TOML); it is none."),
+        (b"PK\x03\x04\x00\x00\x00", "wrong.toml': A recipe must be TOML; "),
+        (b"Dropout(rate=0.3)", "wrong.toml': A recipe must be TOML; "),
+        (b"{'optimizer': 1}", "wrong.toml': A recipe must be TOML; "),
         (b"rate = 0.3", "A recipe must have [optimizer] or [[techniques]]; got neither."),
         (b"rate = 0.3\n[optimizer]\nname = 'Adam'", "A recipe has [optimizer] and [[techniques]] only; got 'rate'."),
         (b"techniques = ['Dropout']", "A recipe's techniques must be a list of tables, [[techniques]]."),
@@ -279,6 +279,7 @@ def test_a_wrong_file_is_refused_with_one_line_that_says_what_is_wrong(tmp_path,
         load_recipe(path)
 
     assert message in str(raised.value)
+    assert repr(str(path)) in str(raised.value), "which of several files is wrong"
     assert len(str(raised.value).splitlines()) == 1
 
 

@@ -11,6 +11,7 @@ import pytest
 from typer.main import get_command
 
 from dampen import CATALOGUE, Comparison, Dropout, Recipe
+from dampen.cards import card
 from dampen.cli import app, main
 
 RUNNER = """
@@ -45,6 +46,7 @@ FILES = {
     "other.toml": b"title = 'a file of something else'",
     "steep.toml": b"[[techniques]]\nname = 'Dropout'\nrate = 3",
     "good.toml": Recipe(Dropout(0.3)).to_toml().encode(),
+    "Dropout": b"a file without the ending .toml is no recipe file",
 }
 BAD = {
     "unknown data set": (["digit"], "Unknown data set 'digit'. Did you mean 'digits'? Built in: digits."),
@@ -68,32 +70,54 @@ BAD = {
     "zero epochs": (["digits", "--epochs", "0"], "epochs must be a whole number, at least 1; got 0."),
     "empty batches": (["digits", "--batch-size", "0"], "batch_size must be a whole number, at least 1; got 0."),
     "empty recipe file": (["digits", "--recipe", "empty.toml"], "The recipe file 'empty.toml' is empty; it must hold "),
-    "garbage recipe file": (["digits", "--recipe", "garbage.toml"], "A recipe file must be TOML; "),
-    "binary recipe file": (["digits", "--recipe", "binary.toml"], "The recipe file 'binary.toml' cannot be read: "),
-    "wrong recipe file": (["digits", "--recipe", "other.toml"], "A recipe must have [optimizer] or [[techniques]]; "),
-    "steep recipe file": (["digits", "--recipe", "steep.toml"], "Dropout.rate must be between 0 and 1; got 3."),
-    "missing recipe file": (["digits", "--recipe", "none.toml"], "The recipe file 'none.toml' cannot be read: "),
+    "garbage recipe file": (
+        ["digits", "--recipe", "garbage.toml"],
+        "In the recipe file 'garbage.toml': A recipe must be TOML; ",
+    ),
+    "binary recipe file": (
+        ["digits", "--recipe", "binary.toml"],
+        "The recipe file 'binary.toml' must be text (TOML); it is none.",
+    ),
+    "wrong recipe file": (
+        ["digits", "--recipe", "other.toml"],
+        "In the recipe file 'other.toml': A recipe must have [optimizer] or [[techniques]]; got neither. ",
+    ),
+    "steep recipe file": (
+        ["digits", "--recipe", "steep.toml"],
+        "In the recipe file 'steep.toml': Dropout.rate must be between 0 and 1; got 3.",
+    ),
+    "missing recipe file": (
+        ["digits", "--recipe", "none.toml"],
+        "The recipe file 'none.toml' cannot be read: No such file or directory.",
+    ),
     "long recipe": (
         ["digits", "--recipe", " + ".join(["L2(strength=0.0001, convention='half')"] * 8 + ["Dropout(rate=1.5)"])],
         "Dropout.rate must be between 0 and 1; got 1.5.",
     ),
     "no recipe": (["digits", "--recipe", "a bit of dropout"], "A recipe must read like 'Dropout(rate=0.3) + L2'; got "),
     "unknown layer": (["digits", "--recipe", "L2(layers='body.9')"], "Unknown layer 'body.9'. Did you mean 'body."),
-    "no layer": (["digits", "--recipe", "L2(layers=3)"], ""),
-    "no site": (["digits", "--recipe", "Dropout(sites=None)"], ""),
-    "no schedule": (["digits", "--recipe", "OneCycle(of=3)"], ""),
-    "no number": (["digits", "--recipe", "BatchNorm(eps='x')"], "BatchNorm.eps must be "),
+    "no layer": (["digits", "--recipe", "L2(layers=3)"], "Layers must be given as paths such as 'head'; got 3."),
+    "no site": (
+        ["digits", "--recipe", "Dropout(sites=None)"],
+        "Layers must be given as paths such as 'head'; got None.",
+    ),
+    "no schedule": (["digits", "--recipe", "OneCycle(of=3)"], "Unknown strength '3'. OneCycle.of must be one of "),
+    "no number": (["digits", "--recipe", "BatchNorm(eps='x')"], "BatchNorm.eps must be a number, at least 0; got 'x'."),
     "hidden layers": (["digits", "--hidden", "128,many"], "--hidden must be whole numbers such as 128,128; got "),
     "no units": (["digits", "--hidden", "128,0"], "MLP.hidden must be whole numbers, at least 1; got (128, 0)."),
     "unknown metric": (["digits", "--metric", "acuracy"], "Unknown metric 'acuracy'. Did you mean 'accuracy'? "),
     "metric of another task": (["digits", "--metric", "r2"], "The metric r2 needs numbers as targets; use accuracy, "),
     "unknown device": (
         ["digits", "--device", "gpu"],
-        "device must be one that this machine has, such as cpu; got 'gpu'",
+        "device must be one that this machine has, such as 'cpu'; got 'gpu'.",
+    ),
+    "a folder to write": (
+        ["digits", "--json", "."],
+        "--json must be a file that can be written; got '.': Is a directory.",
     ),
     "nowhere to write": (
         ["digits", "--json", "no/such/folder.json"],
-        "--json must be a file in a folder that exists; ",
+        "--json must be a file that can be written; got 'no/such/folder.json': No such file or directory.",
     ),
 }
 OTHERS = {
@@ -280,14 +304,18 @@ def test_the_list_holds_every_technique_in_its_room(ran):
     for line in out.splitlines():
         if line.endswith("/"):
             here = line[:-1]
-        elif line.startswith("  "):
+        elif line.startswith("  ") and line[2] != " ":  # else the summary goes on from the line above
             rooms[line.split()[0]] = here
     assert (code, err) == (0, "")
     assert rooms == {t.__name__: t.__module__.split(".")[-2] for t in CATALOGUE}
 
 
-def test_the_list_fits_80_columns(ran):
+def test_the_list_fits_80_columns_and_wraps_what_is_longer(ran):
+    words = " ".join(ran["list"].out.split())
+
     assert too_wide(ran["list"].out) == []
+    for technique in CATALOGUE:
+        assert f"{technique.__name__} {card(technique)['summary']}" in words
 
 
 @pytest.mark.parametrize("technique", CATALOGUE, ids=lambda t: t.__name__)
@@ -316,14 +344,14 @@ def test_a_card_says_rule_strengths_ranges_paper_and_how_to_try_it(ran):
 def test_a_card_is_strict_json_too(ran, technique):
     code, out, err = ran[f"card of {technique.__name__}"]
 
-    card = strict_json(out)
+    record = strict_json(out)
 
     assert (code, err) == (0, "")
-    assert card["name"] == technique.__name__
-    assert card["rule"]
-    assert card["source"]
-    assert card["hooks"]
-    assert card in strict_json(ran["list as json"].out)
+    assert record["name"] == technique.__name__
+    assert record["rule"]
+    assert record["source"]
+    assert record["hooks"]
+    assert record in strict_json(ran["list as json"].out)
 
 
 # ------------------------------------------------------------------ options are a promise

@@ -141,7 +141,8 @@ _HEADS = {"accuracy": "acc %", "balanced_accuracy": "bal %"}
 
 def _row(evidence: Evidence, notes: list[str]) -> dict[str, str]:
     metric = evidence.metric
-    new = "" if evidence.new_low is None else _interval(evidence.new_low, evidence.new_high, metric)
+    low, high = evidence.new_low, evidence.new_high
+    new = "" if low is None or high is None else _interval(low, high, metric)
     return {
         "recipe": evidence.recipe,
         "score": _number(evidence.score, metric),
@@ -159,12 +160,11 @@ def _number(value: float, metric: str) -> str:
 
 
 def _signed(value: float, metric: str) -> str:
-    number = f"{100 * value:+.1f}" if metric in SHARES else f"{value:+.2g}"
-    return number.replace("-0.0", "+0.0") if metric in SHARES else number
+    return f"{100 * value:+.1f}" if metric in SHARES else f"{value:+.2g}"
 
 
-def _interval(low: float, high: float | None, metric: str) -> str:
-    return f"[{_signed(low, metric)}, {_signed(high or 0.0, metric)}]"
+def _interval(low: float, high: float, metric: str) -> str:
+    return f"[{_signed(low, metric)}, {_signed(high, metric)}]"
 
 
 def _strict(value: Any) -> Any:
