@@ -16,7 +16,7 @@ from dampen.cli import app, main
 
 RUNNER = """
 import json, os, sys
-import dampen.cards, dampen.study  # torch is loaded once; every command runs in a process forked from here
+import dampen.cards, dampen.study, sklearn.datasets  # loaded once; every command runs in a process forked from here
 from dampen.cli import main
 
 codes = []

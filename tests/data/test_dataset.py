@@ -198,7 +198,7 @@ def test_a_bad_pixel_and_a_bad_row_of_the_test_part_are_found_too():
     pixel, row = refusal(images, digits.target), refusal(inputs, targets, test, targets[:20])
 
     assert pixel == f"inputs {FINITE} column 3 (1 row). Fill or drop these rows."
-    assert row == (f"test inputs {FINITE} column 12 (1 row). Fill or drop these rows.")
+    assert row == f"test inputs {FINITE} column 12 (1 row). Fill or drop these rows."
 
 
 @pytest.mark.parametrize("large", [1e300, -1e300, 3.5e38])
@@ -207,7 +207,7 @@ def test_numbers_too_large_for_single_precision_are_refused_and_the_limit_is_nam
     inputs, targets = wine()
     inputs[8, 2] = large
 
-    assert refusal(inputs, targets) == (f"inputs {FINITE} column 2 (1 row). Fill or drop these rows.")
+    assert refusal(inputs, targets) == f"inputs {FINITE} column 2 (1 row). Fill or drop these rows."
 
 
 def test_the_largest_numbers_that_single_precision_holds_are_read():
@@ -222,7 +222,7 @@ def test_targets_that_are_not_finite_are_named_as_targets():
     targets = bunch.target.copy()
     targets[[1, 2]] = np.nan
 
-    assert refusal(bunch.data, targets) == (f"targets {FINITE} column 0 (2 rows). Fill or drop these rows.")
+    assert refusal(bunch.data, targets) == f"targets {FINITE} column 0 (2 rows). Fill or drop these rows."
 
 
 @pytest.mark.parametrize(("value", "shown"), [(4, "4"), ("cat", "cat"), (True, "True")])
@@ -302,7 +302,7 @@ def test_too_few_rows_are_refused():
     [
         (
             lambda x, y: (x, y, x[:9, :5], y[:9]),
-            "The test part must have the shape of the training part, (13,); got (5,).",
+            "test inputs must be like inputs, float32 ('rows', 13); got float32 ('rows', 5).",
         ),
         (lambda x, y: (x, y, x[:9], y[:8]), "test inputs and targets must have as many rows; got 9 and 8."),
         (lambda x, y: (x, y, x[:9], None), "A test part must have inputs and targets; got one of the two."),

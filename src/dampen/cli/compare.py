@@ -97,11 +97,14 @@ def _check_writable(path: Path | None) -> None:
 
     if path is None:
         return
+    known = path.exists()
     try:
         with open(path, "a", encoding="utf-8"):
             pass
     except OSError as error:
         raise DampenError(f"--json must be a file that can be written; got {str(path)!r}: {error.strerror}.") from None
+    if not known:
+        path.unlink()
 
 
 def _print(console: Any, comparison: Any) -> None:

@@ -183,10 +183,17 @@ def _check_test(inputs: np.ndarray, targets: np.ndarray, test_inputs: np.ndarray
         raise DampenError(
             f"test inputs and targets must have as many rows; got {len(test_inputs)} and {len(test_targets)}."
         )
-    if inputs.shape[1:] != test_inputs.shape[1:] or targets.shape[1:] != test_targets.shape[1:]:
-        raise DampenError(
-            f"The test part must have the shape of the training part, {inputs.shape[1:]}; got {test_inputs.shape[1:]}."
-        )
+    for what, ours, theirs in (("inputs", inputs, test_inputs), ("targets", targets, test_targets)):
+        if ours.shape[1:] != theirs.shape[1:] or _kind(ours) != _kind(theirs):
+            raise DampenError(
+                f"test {what} must be like {what}, {ours.dtype} {('rows', *ours.shape[1:])}; "
+                f"got {theirs.dtype} {('rows', *theirs.shape[1:])}."
+            )
+
+
+def _kind(array: np.ndarray) -> str:
+    """whole numbers and booleans are one kind, floats one, text one."""
+    return array.dtype.kind.translate(str.maketrans("ubS", "iiU"))
 
 
 def _check_classes(labels: np.ndarray, codes: np.ndarray, test_rows: Tensor | None) -> None:

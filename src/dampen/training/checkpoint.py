@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -16,12 +16,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import DampenError
+from .epochs import Training
 from .fitted import Fitted
 from .history import History
 from .pack import Block, Pack
-
-if TYPE_CHECKING:
-    from .fit import Training
 
 VERSION = 1
 FILE = "pack.safetensors"

@@ -1,28 +1,25 @@
-"""The loop over epochs: steps, a look, decisions; members leave when they stop, diverge or are done."""
+"""Train one network, or one pack of members, from the first epoch to the last."""
 
 from __future__ import annotations
 
 import numbers
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from ..contracts import Clock, Decision, Tensors, touches
 from ..data.dataset import as_dataset
 from ..errors import DampenError
 from ..presets import as_recipe
 from ..recipe import Recipe
 from . import checkpoint
+from .epochs import Training
 from .fitted import Fitted
-from .history import History
-from .metrics import LOSSES, right
 from .plan import Ability, PackPlan, ability_of, make_plan
 from .problem import Member, Problem, as_device, check_fits, prepare
-from .run import Run, start
+from .run import start
 
 TRAIN_SAMPLE = 512
 """Rows of the training part that are looked at after every epoch."""
@@ -100,146 +97,3 @@ def fit_pack(
                 watch(*training.progress())
         training.finish(range(len(training.run.pack)), "finished")
     return [training.done[index] for index in plan.members]
-
-
-class Training:
-    """A run with its histories, and the members that are done."""
-
-    def __init__(self, problem: Problem, members: Sequence[Member], plan: PackPlan, run: Run) -> None:
-        self.problem, self.members, self.plan, self.run = problem, members, plan, run
-        self.epoch = 0
-        self.histories = {index: History() for index in plan.members}
-        self.done: dict[int, Fitted] = {}
-
-    def progress(self) -> tuple[int, int]:
-        total = len(self.plan.members) * self.problem.epochs
-        return len(self.done) * self.problem.epochs + len(self.run.pack) * self.epoch, total
-
-    def one_epoch(self) -> None:
-        """Steps, a look, decisions, and whoever leaves."""
-        began = time.perf_counter()
-        sums = self.run.epoch(self.epoch, self._schedule)
-        self.epoch += 1
-        params, buffers = self.run.served()
-        looked = self._look(params, buffers)
-        seconds = (time.perf_counter() - began) / len(self.run.pack)
-        self._record(sums, looked, seconds)
-        self._leave(params, buffers, sums["sound"] & looked["val_loss"].isfinite())
-
-    # -------------------------------------------------------------- schedules
-
-    def _schedule(self, clock: Clock) -> list[dict[str, float]] | None:
-        """The strengths of every member before this step, or None where no recipe schedules any."""
-        pack = self.run.pack
-        if not any(_having(self.members[i].recipe, "strengths") for i in pack.indexes):
-            return None
-        scheduled = []
-        for index, base in zip(pack.indexes, pack.base, strict=True):
-            values = base
-            for technique in _having(self.members[index].recipe, "strengths"):
-                values = technique.strengths(values, clock, self.histories[index].epochs)
-            scheduled.append(values)
-        return scheduled
-
-    # -------------------------------------------------------------- looking
-
-    def _look(self, params: Tensors, buffers: Tensors) -> dict[str, Tensor]:
-        """Loss and metric (K,) on the training sample and the validation part."""
-        looked = {}
-        for part, name in (("sample", "train"), ("validation", "val")):
-            outputs, targets = self.run.predict(params, buffers, self.run.pack.rows[part])
-            looked[f"{name}_loss"] = LOSSES[self.problem.data.task].score(outputs, targets)
-            looked[f"{name}_metric"] = self.problem.metric.score(outputs, targets)
-        return looked
-
-    def _record(self, sums: dict[str, Tensor], looked: dict[str, Tensor], seconds: float) -> None:
-        pack = self.run.pack
-        columns = {
-            **looked,
-            "objective": sums["loss"],
-            "penalty_share": sums["penalty"] / sums["loss"],
-            "gradient_norm": sums["gradient_norm"],
-            "weight_norm": pack.block.data.norm(dim=1),
-        }
-        plain = {name: column.tolist() for name, column in columns.items()}
-        for position, index in enumerate(pack.indexes):
-            record = {name: values[position] for name, values in plain.items()}
-            record |= {
-                "lr": pack.values[position]["optimizer.lr"],
-                "steps": self.epoch * self.run.steps_per_epoch,
-                "seconds": seconds,
-            }
-            self.histories[index].epochs.append(record)
-
-    # -------------------------------------------------------------- leaving
-
-    def _leave(self, params: Tensors, buffers: Tensors, sound: Tensor) -> None:
-        pack = self.run.pack
-        decisions = [self._decide(index) for index in pack.indexes]
-        best = [p for p, d in enumerate(decisions) if d.keep == "best" and sound[p]]
-        if best:
-            pack.keep(best, params, buffers)
-        diverged = [p for p in range(len(pack)) if not sound[p]]
-        stopped = [p for p, d in enumerate(decisions) if d.stop and sound[p]]
-        self.finish(diverged, "diverged")
-        self.finish(stopped, "stopped")
-        if diverged or stopped:
-            self.run.pack = pack.select([p for p in range(len(pack)) if p not in {*diverged, *stopped}])
-
-    def _decide(self, index: int) -> Decision:
-        stop, keep = False, None
-        for technique in _having(self.members[index].recipe, "epoch"):
-            decision = technique.epoch(self.histories[index].epochs)
-            stop, keep = stop or decision.stop, keep or decision.keep
-        return Decision(stop, keep)
-
-    def finish(self, positions: Sequence[int], outcome: str) -> None:
-        """Score the weights that serve and hand these members over."""
-        if not len(positions):
-            return
-        whole = self.run.pack
-        self.run.pack = pack = whole.select(positions)
-        params, buffers = self._final()
-        scores, test_right = {}, None
-        for part in ("validation", "test"):
-            outputs, targets = self.run.predict(params, buffers, pack.rows[part])
-            if outcome == "diverged":
-                outputs = self._guesses(targets)
-            loss = LOSSES[self.problem.data.task].score(outputs, targets).tolist()
-            scores[part] = list(zip(self.problem.metric.score(outputs, targets).tolist(), loss, strict=True))
-            test_right = right(outputs, targets).cpu() if self.problem.data.task == "classes" else None
-        for position, index in enumerate(pack.indexes):
-            self.histories[index].outcome = outcome
-            self.done[index] = Fitted(
-                member=self.members[index],
-                params={n: t[position].cpu().clone() for n, t in params.items()},
-                buffers={n: t[position].cpu().clone() for n, t in buffers.items()},
-                history=self.histories[index],
-                validation=dict(zip(("metric", "loss"), scores["validation"][position], strict=True)),
-                test=dict(zip(("metric", "loss"), scores["test"][position], strict=True)),
-                test_right=None if test_right is None else test_right[position].clone(),
-                problem=self.problem,
-            )
-        self.run.pack = whole
-
-    def _final(self) -> tuple[Tensors, Tensors]:
-        """The best weights where a technique kept some, else the ones that serve now."""
-        pack = self.run.pack
-        params, buffers = self.run.served()
-        kept = pack.block.view(pack.kept)
-
-        def chosen(keeps: Tensors, serves: Tensors) -> Tensors:
-            mask = {name: pack.has_kept.view(-1, *(1 for _ in t.shape[1:])) for name, t in serves.items()}
-            return {name: torch.where(mask[name], keeps[name], t) for name, t in serves.items()}
-
-        return chosen(kept, params), chosen(pack.kept_buffers, buffers)
-
-    def _guesses(self, targets: Tensor) -> Tensor:
-        """What a network that diverged is worth: the most likely class, or the mean, of the training part."""
-        facts = self.run.pack.facts
-        guess = facts["prior"].log() if self.problem.data.task == "classes" else facts["target_mean"]
-        return guess[:, None].expand_as(targets)
-
-
-def _having(recipe: Recipe, hook: str) -> list[Any]:
-    return [t for t in recipe.active.values() if touches(t, hook)]
