@@ -76,6 +76,16 @@ def test_scores_do_not_depend_on_what_a_recipe_was_compared_with(digits):
     )
 
 
+def test_a_replayed_plan_gives_the_same_bits_and_one_of_other_recipes_is_refused(digits):
+    recipes = {"at off": Recipe((Dropout(rate=0.0),)), "L2": L2(1e-3)}
+
+    again = dampen.compare(data="digits", recipes=recipes, seeds=8, epochs=3, plan=digits.to_record()["plan"])
+
+    assert again.scores == digits.scores
+    with pytest.raises(DampenError, match="plan must be of the same recipes"):
+        dampen.compare(data="digits", recipes={"Dropout": Dropout()}, seeds=8, epochs=3, plan=digits.plan)
+
+
 def numbers(rows=120):
     source = np.random.Generator(np.random.PCG64(0))
     inputs = source.normal(size=(rows, 5)).astype(np.float32)

@@ -20,7 +20,7 @@ from ..presets import BASELINE, DEFAULT, as_recipe, baseline, candidates, defaul
 from ..recipe import Recipe
 from ..training.fit import able, check_seed, fit_pack
 from ..training.fitted import Fitted
-from ..training.plan import Plan, make_plan
+from ..training.plan import Plan, make_plan, on_device
 from ..training.problem import Member, Problem, as_device, check_fits, check_recipe
 from .comparison import Comparison, notes_of, versions
 from .cost import step_costs
@@ -45,6 +45,7 @@ def compare(
     metric: str | None = None,
     tune_lr: bool = False,
     device: str = "cpu",
+    plan: Mapping[str, Any] | None = None,
     watch: Watch | None = None,
     on_plan: Callable[[Plan], None] | None = None,
 ) -> Comparison:
@@ -55,7 +56,8 @@ def compare(
     each a `Recipe`, a technique, or text such as "Dropout(rate=0.3) + L2"; by default every technique that suits
     the problem. Baseline and default are always there. seeds: how many (0, 1, 2, ...), or which.
     metric: accuracy, balanced_accuracy, log_loss, r2, mse. tune_lr: three learning rates per recipe, chosen on
-    validation. Ctrl-C ends the study with the recipes that are complete.
+    validation. plan: the `plan` of an earlier answer, replayed: the same packs give the same bits. Ctrl-C ends the
+    study with the recipes that are complete.
 
     Raises `DampenError` where model, data and recipes do not fit together, before anything is trained.
     """
@@ -65,14 +67,14 @@ def compare(
     named = _recipes(recipes, problem)
     members = [Member(name, recipe, seed) for name, recipe in _tuned(named, tune_lr).items() for seed in chosen_seeds]
     ability = able(problem)
-    plan = make_plan(problem, members, ability)
+    chosen = _replayed(plan, members) if plan is not None else make_plan(problem, members, ability)
     if on_plan is not None:
-        on_plan(plan)
-    done, interrupted = _train(problem, members, plan, watch)
+        on_plan(chosen)
+    done, interrupted = _train(problem, members, chosen, watch)
     kept = _chosen(done, named, len(chosen_seeds), problem, tune_lr)
     complete = {name: named[name] for name in kept}
     costs = step_costs(problem, complete, chosen_seeds, ability) if BASELINE in kept else {}
-    return _comparison(problem, kept, costs, plan, chosen_seeds, interrupted, tune_lr)
+    return _comparison(problem, kept, costs, chosen, chosen_seeds, interrupted, tune_lr)
 
 
 # ------------------------------------------------------------------ what is compared
@@ -117,6 +119,20 @@ def _suits(recipe: Recipe, problem: Problem, layout: Layout) -> bool:
     except DampenError:
         return False
     return True
+
+
+def _replayed(record: Mapping[str, Any], members: Sequence[Member]) -> Plan:
+    """A stored plan; refused where it was made for other members."""
+    plan = Plan.from_record(record)
+    for pack in plan.packs:
+        for position in pack.members:
+            active = members[position].recipe.active if position < len(members) else {}
+            needed = {name for name, technique in active.items() if on_device(technique)}
+            if position >= len(members) or not needed <= set(pack.techniques):
+                raise DampenError("The plan must be of the same recipes and seeds; it does not fit. Leave it out.")
+    if sorted(p for pack in plan.packs for p in pack.members) != list(range(len(members))):
+        raise DampenError("The plan must hold every training once; it does not. Leave it out to make a new one.")
+    return plan
 
 
 def _tuned(named: Mapping[str, Recipe], tune_lr: bool) -> dict[str, Recipe]:

@@ -81,6 +81,7 @@ def _manifest(training: Training) -> dict[str, Any]:
         "epoch": training.epoch,
         "left": pack.indexes,
         "steps": pack.steps,
+        "also": {str(i): len(snapshots) for i, snapshots in training.also.items()},
         "histories": {str(i): h.to_record() for i, h in training.histories.items()},
         "done": {
             str(i): {"validation": _plain(f.validation), "test": _plain(f.test)} for i, f in training.done.items()
@@ -101,6 +102,8 @@ def _tensors(training: Training) -> dict[str, Tensor]:
         "kept_buffers": pack.kept_buffers,
         **{f"states/{name}": state for name, state in pack.states.items()},
     }
+    for index, snapshots in training.also.items():
+        groups |= {f"also/{index}/{number}": tensors for number, tensors in enumerate(snapshots)}
     for index, fitted in training.done.items():
         groups |= {f"done/{index}/params": fitted.params, f"done/{index}/buffers": fitted.buffers}
         if fitted.test_right is not None:
@@ -110,32 +113,41 @@ def _tensors(training: Training) -> dict[str, Tensor]:
 
 def _put(training: Training, manifest: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     whole: Pack = training.run.pack
-    device = training.problem.device
+    # Copied into memory of torch's own: kernels round differently where a tensor does not start at a multiple of
+    # 64 bytes, and what comes out of a file starts anywhere.
+    tensors = {name: t.to(training.problem.device, copy=True) for name, t in tensors.items()}
 
     def group(prefix: str) -> dict[str, Tensor]:
         start = prefix + "/"
-        return {n[len(start) :]: t.to(device) for n, t in tensors.items() if n.startswith(start)}
+        return {n[len(start) :]: t for n, t in tensors.items() if n.startswith(start)}
 
     training.epoch = manifest["epoch"]
     training.histories = {int(i): History.from_record(r) for i, r in manifest["histories"].items()}
+    for key, count in manifest["also"].items():
+        training.also[int(key)] = [_on_cpu(group(f"also/{key}/{number}")) for number in range(count)]
     for key, scores in manifest["done"].items():
         index = int(key)
         read = {part: {n: float.fromhex(v) for n, v in values.items()} for part, values in scores.items()}
         training.done[index] = Fitted(
             member=training.members[index],
-            params={n: t.cpu() for n, t in group(f"done/{index}/params").items()},
-            buffers={n: t.cpu() for n, t in group(f"done/{index}/buffers").items()},
+            params=_on_cpu(group(f"done/{index}/params")),
+            buffers=_on_cpu(group(f"done/{index}/buffers")),
             history=training.histories[index],
             validation=read["validation"],
             test=read["test"],
-            test_right=tensors.get(f"done/{index}/test_right"),
+            test_right=_on_cpu(group(f"done/{index}")).get("test_right"),
             problem=training.problem,
+            also=training.also[index],
         )
     pack = whole.select([whole.indexes.index(i) for i in manifest["left"]])
-    pack.block = Block(tensors["block"].to(device), pack.block.shapes)
+    pack.block = Block(tensors["block"], pack.block.shapes)
     pack.steps = manifest["steps"]
     pack.optimizer_state, pack.buffers = group("optimizer"), group("buffers")
     pack.states = {name: group(f"states/{name}") for name in whole.states}
-    pack.kept, pack.kept_buffers = tensors["kept"].to(device), group("kept_buffers")
-    pack.has_kept, pack.limit = tensors["has_kept"].to(device), tensors["limit"].to(device)
+    pack.kept, pack.kept_buffers = tensors["kept"], group("kept_buffers")
+    pack.has_kept, pack.limit = tensors["has_kept"], tensors["limit"]
     training.run.pack = pack
+
+
+def _on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.cpu() for name, tensor in tensors.items()}

@@ -27,6 +27,7 @@ class Training:
         self.epoch = 0
         self.histories = {index: History() for index in plan.members}
         self.done: dict[int, Fitted] = {}
+        self.also: dict[int, list[Tensors]] = {index: [] for index in plan.members}
 
     def progress(self) -> tuple[int, int]:
         total = len(self.plan.members) * self.problem.epochs
@@ -93,22 +94,24 @@ class Training:
     def _leave(self, params: Tensors, buffers: Tensors, sound: Tensor) -> None:
         pack = self.run.pack
         decisions = [self._decide(index) for index in pack.indexes]
-        best = [p for p, d in enumerate(decisions) if d.keep == "best" and sound[p]]
+        best = [p for p, (_, keeps) in enumerate(decisions) if "best" in keeps and sound[p]]
         if best:
             pack.keep(best, params, buffers)
+        for p, (_, keeps) in enumerate(decisions):
+            if "also" in keeps:
+                self.also[pack.indexes[p]].append(_of_member({**params, **buffers}, p))
         diverged = [p for p in range(len(pack)) if not sound[p]]
-        stopped = [p for p, d in enumerate(decisions) if d.stop and sound[p]]
+        stopped = [p for p, (stop, _) in enumerate(decisions) if stop and sound[p]]
         self.finish(diverged, "diverged")
         self.finish(stopped, "stopped")
         if diverged or stopped:
             self.run.pack = pack.select([p for p in range(len(pack)) if p not in {*diverged, *stopped}])
 
-    def _decide(self, index: int) -> Decision:
-        stop, keep = False, None
-        for technique in _having(self.members[index].recipe, "epoch"):
-            decision = technique.epoch(self.histories[index].epochs)
-            stop, keep = stop or decision.stop, keep or decision.keep
-        return Decision(stop, keep)
+    def _decide(self, index: int) -> tuple[bool, set[str | None]]:
+        """(whether a technique wants to stop, what the techniques want kept)."""
+        records = self.histories[index].epochs
+        decisions: list[Decision] = [t.epoch(records) for t in _having(self.members[index].recipe, "epoch")]
+        return any(d.stop for d in decisions), {d.keep for d in decisions}
 
     def finish(self, positions: Sequence[int], outcome: str) -> None:
         """Score the weights that serve and hand these members over."""
@@ -129,13 +132,14 @@ class Training:
             self.histories[index].outcome = outcome
             self.done[index] = Fitted(
                 member=self.members[index],
-                params={n: t[position].cpu().clone() for n, t in params.items()},
-                buffers={n: t[position].cpu().clone() for n, t in buffers.items()},
+                params=_of_member(params, position),
+                buffers=_of_member(buffers, position),
                 history=self.histories[index],
                 validation=dict(zip(("metric", "loss"), scores["validation"][position], strict=True)),
                 test=dict(zip(("metric", "loss"), scores["test"][position], strict=True)),
                 test_right=None if test_right is None else test_right[position].clone(),
                 problem=self.problem,
+                also=self.also[index],
             )
         self.run.pack = whole
 
@@ -156,6 +160,11 @@ class Training:
         facts = self.run.pack.facts
         guess = facts["prior"].log() if self.problem.data.task == "classes" else facts["target_mean"]
         return guess[:, None].expand_as(targets)
+
+
+def _of_member(stack: Tensors, position: int) -> Tensors:
+    """One member's tensors, copied to the CPU."""
+    return {name: tensor[position].cpu().clone() for name, tensor in stack.items()}
 
 
 def _having(recipe: Recipe, hook: str) -> list[Any]:

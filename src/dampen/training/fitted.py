@@ -14,7 +14,8 @@ from .problem import Member, Problem, prepare
 @dataclasses.dataclass(eq=False)
 class Fitted:
     """A member that has been trained: the weights that serve, its history, its scores on validation and test
-    part ({"metric": ..., "loss": ...}), and per test row whether it was classified rightly (None for numbers)."""
+    part ({"metric": ..., "loss": ...}), per test row whether it was classified rightly (None for numbers), and the
+    weights that techniques asked to keep beside (`Decision(keep="also")`), parameters and buffers by name."""
 
     member: Member
     params: Tensors
@@ -24,6 +25,7 @@ class Fitted:
     test: dict[str, float]
     test_right: Tensor | None
     problem: Problem
+    also: list[Tensors] = dataclasses.field(default_factory=list)
 
     def model(self) -> nn.Module:
         """The trained network, in evaluation mode: takes raw rows, has the user's own keys."""
