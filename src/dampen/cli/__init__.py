@@ -15,7 +15,6 @@ from .techniques import techniques
 app = typer.Typer(
     name="dampen",
     help="Find out which regularization pays off for your network and your data, and whether the gain is real.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -38,12 +37,24 @@ def main() -> None:
     debug = "--debug" in sys.argv[1:]
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
-        app(args=arguments, prog_name="dampen")
-    except (DampenError, OSError) as error:
-        if debug:
-            raise
-        print(f"dampen: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(app(args=arguments or ["--help"], prog_name="dampen", standalone_mode=False))
     except KeyboardInterrupt:
         print("dampen: interrupted before anything was complete.", file=sys.stderr)
         os._exit(130)
+    except Exception as error:
+        told = _told(error)
+        if debug or told is None:
+            raise
+        print(f"dampen: {told}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _told(error: Exception) -> str | None:
+    """What to say of a mistake of the user's; None for a fault of ours."""
+    if isinstance(error, DampenError | OSError):
+        return str(error)
+    if hasattr(error, "format_message"):  # a usage error of the command line's library, whose home has moved once
+        return f"{error.format_message().rstrip('.')}. See `dampen --help`."
+    if type(error).__name__ == "Abort":  # Ctrl-C, as that library hands it on
+        return "interrupted before anything was complete."
+    return None

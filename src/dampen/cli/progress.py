@@ -8,6 +8,9 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn
 from rich.progress import Progress as Bar
 
+SETTLED = 0.03
+"""The share done from which on the time left means something: the first epochs pay for warming up."""
+
 
 class Progress:
     """Shows on a terminal; elsewhere it stays silent."""
@@ -34,4 +37,4 @@ class Progress:
         """Called after every epoch of a pack."""
         left = f"{seconds_left:.0f} s left" if seconds_left < 90 else f"{seconds_left / 60:.0f} min left"
         now = recipes if len(recipes) <= 30 else recipes[:29] + "…"
-        self._bar.update(self._task, completed=share, left=left, description=now)
+        self._bar.update(self._task, completed=share, left=left if share > SETTLED else "", description=now)

@@ -81,6 +81,8 @@ class Comparison:
     @property
     def conclusion(self) -> str:
         """One plain sentence about the whole table."""
+        if self.interrupted and not self.evidence:
+            return "Interrupted before two recipes were complete: there is nothing to compare."
         return conclusion(self.evidence)
 
     def rows(self) -> list[dict[str, str]]:
@@ -95,7 +97,8 @@ class Comparison:
         return [row for _, row in sorted(rows, key=lambda pair: -pair[0])]
 
     def __str__(self) -> str:
-        return "\n".join([*self.lines(), "", *textwrap.wrap(self.conclusion, WIDTH)])
+        lines = [*self.lines(), ""] if self.evidence else []
+        return "\n".join([*lines, *textwrap.wrap(self.conclusion, WIDTH)])
 
     def lines(self) -> list[str]:
         """The table and its footnotes as text, 80 columns unless a recipe's name is long."""
