@@ -7,10 +7,10 @@ import dataclasses
 import pytest
 import torch
 
-from dampen import SGD, Adam, Dropout, EarlyStopping, Freeze, Recipe
-from dampen.laws import plan_for, small_problem
+from dampen import EMA, L2, SGD, Adam, Dropout, EarlyStopping, Freeze, Recipe, WeightDecay
+from dampen.laws import plan_for, small_data, small_problem
 from dampen.training.fit import fit_pack
-from dampen.training.problem import Member
+from dampen.training.problem import Member, Problem
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
@@ -85,3 +85,20 @@ def test_frozen_tensors_do_not_move_and_start_their_own_count_of_steps_when_they
             assert 0 < longest < 5 * 1.3e-3
         else:
             assert not torch.equal(still.params[name], tensor)
+
+
+def test_tensors_that_the_user_froze_do_not_train_whatever_the_recipe_does():
+    def partly_frozen():
+        net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 5), torch.nn.Tanh(), torch.nn.Linear(5, 3))
+        net[1].requires_grad_(False)
+        return net
+
+    problem = Problem(small_data(), partly_frozen, epochs=2, batch_size=11, dtype=torch.float64)
+    recipe = Recipe((WeightDecay(0.5), EMA(3.0), L2(0.1)))
+    still = Recipe((), SGD(lr=0.0, momentum=0.0))
+
+    (moved,) = fit_pack(problem, [Member("", recipe, 1)], plan_for(problem, recipe, 1))
+    (start,) = fit_pack(problem, [Member("", still, 1)], plan_for(problem, still, 1))
+
+    torch.testing.assert_close(moved.params["1.weight"], start.params["1.weight"], rtol=0, atol=0)
+    assert not torch.equal(moved.params["3.weight"], start.params["3.weight"])

@@ -42,11 +42,13 @@ INPUTS = "(inputs)"
 
 
 class Role(NamedTuple):
-    """kind: weight, bias, norm or embedding. unit_axis: the axis of output units. module: path of its module."""
+    """kind: weight, bias, norm or embedding. unit_axis: the axis of output units. module: path of its module.
+    trains: False where the user froze it (`requires_grad_(False)`)."""
 
     kind: str
     unit_axis: int
     module: str
+    trains: bool = True
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -163,7 +165,8 @@ def _roles(model: nn.Module) -> dict[str, Role]:
             kind = "embedding"
         else:
             kind = "weight" if tensor.dim() >= 2 else "bias"
-        roles[name] = Role(kind, 1 if isinstance(owner, _TRANSPOSED) and tensor.dim() >= 2 else 0, path)
+        axis = 1 if isinstance(owner, _TRANSPOSED) and tensor.dim() >= 2 else 0
+        roles[name] = Role(kind, axis, path, tensor.requires_grad)
     return roles
 
 

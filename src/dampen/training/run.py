@@ -74,12 +74,11 @@ class Run:
 
     def trained(self, epoch: int) -> tuple[str, ...]:
         """Names of the tensors that train in this epoch."""
-        clock = self.clock(epoch, 0)
-        names = list(self.pack.params)
+        clock, layout = self.clock(epoch, 0), self.program.layout
+        chosen = {name for name, role in layout.tensors.items() if role.trains}
         for name in self.program.names["trains"]:
-            chosen = set(self.program.techniques[name].trains(self.program.layout, clock))
-            names = [n for n in names if n in chosen or OWN in n]
-        return tuple(names)
+            chosen &= set(self.program.techniques[name].trains(layout, clock))
+        return tuple(name for name in self.pack.params if name in chosen or OWN in name)
 
     def order(self, epoch: int) -> Tensor:
         """Rows of the data set in this epoch's order, (K, steps per epoch, batch size)."""
@@ -95,6 +94,7 @@ class Run:
         pack, program = self.pack, self.program
         program.forward.model.train()
         trained, order = self.trained(epoch), self.order(epoch)
+        pack.grads.zero_()  # what is frozen from now on has no gradient
         reports = []
         for number in range(self.steps_per_epoch):
             clock = self.clock(epoch, number)
