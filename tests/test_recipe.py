@@ -437,7 +437,7 @@ def test_explain_keeps_the_recipe_s_order_and_tells_what_differs_from_the_defaul
 
 
 def test_everything_that_suits_is_offered_once_with_baseline_and_default_first():
-    offered = candidates(40, frozenset({"classes", "images", "hidden"}))
+    offered = candidates(40, frozenset({"classes", "images", "hidden", "batches"}))
 
     assert list(offered)[:2] == ["baseline", "default"]
     assert offered["baseline"] == Recipe()

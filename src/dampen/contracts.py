@@ -310,6 +310,7 @@ NEEDS = {
     "images": "images (N, C, H, W)",
     "classes": "classes as targets",
     "hidden": "a model with hidden layers",
+    "batches": "batches of at least two rows",
     "noise": "noise in the forward pass, from another technique of the recipe such as Dropout",
 }
 """The closed vocabulary of `needs`, each word with what an error message says of it."""

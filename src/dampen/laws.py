@@ -92,7 +92,7 @@ def stepped(problem: Problem, members: Sequence[Member], plan: PackPlan, steps: 
     with torch.no_grad():
         run = start(problem, members, plan, train_sample=32)
         losses = []
-        run.program.forward.model.train()
+        run.program.forward.train()
         for step in range(steps):
             epoch, number = divmod(step, run.steps_per_epoch)
             clock = run.clock(epoch, number)

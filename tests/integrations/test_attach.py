@@ -227,3 +227,62 @@ def test_structure_must_be_added_before_the_optimizer_is_made():
 
     with pytest.raises(DampenError, match="BatchNorm adds layers"):
         dampen.attach(Recipe((BatchNorm(),)), model, torch.optim.SGD(model.parameters(), lr=0.1))
+
+
+def test_decay_follows_the_callers_own_learning_rate_schedule():
+    model, (x, y) = network(), blobs()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.1)
+    reg = dampen.attach(Recipe((WeightDecay(0.5),)), model, optimizer)
+    for lr in (0.1, 0.01, 0.001):
+        reg.backward(x, y)
+        before, grad = model[0].weight.detach().clone(), model[0].weight.grad.clone()
+        optimizer.step()
+        reg.weights()
+        schedule.step()
+
+        torch.testing.assert_close(model[0].weight.detach(), before - lr * grad - lr * 0.5 * before)
+
+
+def test_a_schedule_keeps_the_ratios_of_the_callers_groups():
+    model, (x, y) = network(), blobs()
+    groups = [{"params": model[0].parameters(), "lr": 1e-4}, {"params": model[2].parameters(), "lr": 0.1}]
+    optimizer = torch.optim.SGD(groups, lr=1.0)
+    reg = dampen.attach(Recipe((OneCycle(),)), model, optimizer, epochs=2, steps_per_epoch=3)
+
+    reg.backward(x, y)
+
+    torch.testing.assert_close([g["lr"] for g in optimizer.param_groups], [1e-4 / 25, 0.1 / 25])
+
+
+def test_modules_in_evaluation_mode_stay_there():
+    model = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Linear(8, 3)).double()
+    model[1].eval()
+    reg = dampen.attach(Recipe((EMA(),)), model, torch.optim.SGD(model.parameters(), lr=0.1))
+
+    reg.backward(*blobs())
+    with reg.serving():
+        assert not model.training
+
+    assert model.training
+    assert not model[1].training
+    assert model[1].num_batches_tracked == 0
+
+
+@pytest.mark.parametrize(
+    ("model", "targets", "message"),
+    [
+        (
+            nn.Sequential(nn.Linear(6, 1), nn.Flatten(0)).double(),
+            torch.zeros(60).double(),
+            "must return .rows, outputs.",
+        ),
+        (nn.Linear(6, 1).double(), torch.arange(60) % 2, "must have floats as targets"),
+    ],
+    ids=["outputs without a second axis", "one output and whole numbers"],
+)
+def test_outputs_that_would_be_broadcast_or_misread_are_refused(model, targets, message):
+    reg = dampen.attach(Recipe(), model, torch.optim.SGD(model.parameters(), lr=0.1))
+
+    with pytest.raises(DampenError, match=message):
+        reg.backward(blobs()[0], targets)

@@ -9,7 +9,7 @@ from torch import nn
 
 from dampen import MLP, DampenError
 from dampen.data import facts_of
-from dampen.models.adopt import adopt, build, check_factory
+from dampen.models.adopt import adopt, build, check_factory, check_fresh
 from dampen.models.layout import layout_of
 
 WINE, LINNERUD = load_wine(), load_linnerud()
@@ -107,14 +107,14 @@ def test_outputs_of_a_regression_are_in_the_target_s_units(linnerud):
     agrees(model.eval()(inputs), plain * LINNERUD.target.std(0) + LINNERUD.target.mean(0))
 
 
-def test_own_dropout_becomes_an_identity_and_its_rate_is_told_by_path(wine):
+def test_own_dropout_rests_and_its_rate_is_told_by_path(wine):
     model = made()
 
     rates = adopt(model, wine[1])
 
     assert rates == {"body.2": 0.3, "drop": 0.1, "deeper.drop": 0.0}
-    assert not any(isinstance(m, nn.Dropout) for m in model.modules())
-    agrees(model.train()(wine[0]), model(wine[0]), rtol=0, atol=0)
+    assert not any(m.training for m in model.modules() if isinstance(m, nn.Dropout))
+    agrees(model(wine[0]), model(wine[0]), rtol=0, atol=0)
 
 
 def test_other_dropout_than_nn_dropout_is_not_taken_for_it(wine):
@@ -125,13 +125,14 @@ def test_other_dropout_than_nn_dropout_is_not_taken_for_it(wine):
     assert adopt(model, wine[1]) == {}
 
 
-def test_one_dropout_module_under_two_names_is_swapped_in_both_places(wine):
+def test_one_dropout_module_under_two_names_is_one_place_with_one_edit(wine):
     model = made()
     model.body[2] = model.drop
 
-    adopt(model, wine[1])
+    rates = adopt(model, wine[1])
 
-    assert not any(isinstance(m, nn.Dropout) for m in model.modules())
+    assert rates == {"body.2": 0.1, "deeper.drop": 0.0}
+    assert not any(m.training for m in model.modules() if isinstance(m, nn.Dropout))
 
 
 def test_a_network_in_evaluation_mode_is_set_to_train(wine):
@@ -139,7 +140,17 @@ def test_a_network_in_evaluation_mode_is_set_to_train(wine):
 
     adopt(model, wine[1])
 
-    assert all(m.training for m in model.modules())
+    assert all(m.training for m in model.modules() if not isinstance(m, nn.Dropout))
+
+
+def test_a_module_that_the_user_put_in_evaluation_mode_stays_there(wine):
+    model = made()
+    model.body[0].eval()
+
+    adopt(model, wine[1])
+
+    assert model.training
+    assert not model.body[0].training
 
 
 # ------------------------------------------------------------------ any nn.Module
@@ -243,12 +254,24 @@ def test_a_factory_that_returns_something_else_is_refused(wine):
 
 
 def test_a_factory_that_returns_the_same_network_again_is_refused(wine):
-    """Every seed would go on from the weights of the one before, and the inputs would be standardised twice."""
+    """Every seed would start from the same weights."""
     shared = Net()
-    adopt(build(lambda: shared, wine[1], 0, torch.float32), wine[1])
 
+    check_fresh(Net, wine[1])
     with pytest.raises(DampenError, match="fresh"):
-        adopt(build(lambda: shared, wine[1], 1, torch.float32), wine[1])
+        check_fresh(lambda: shared, wine[1])
+
+
+def test_a_part_that_networks_share_is_never_changed(wine):
+    """A pretrained body: each network gets a copy, or one recipe's batch norm would stay for the next."""
+    body = nn.Linear(13, 4)
+
+    model = build(lambda: nn.Sequential(body, nn.Dropout(0.5), nn.Linear(4, 3)), wine[1], 0, torch.float64)
+    adopt(model, wine[1])
+    model[0].weight.data.zero_()
+
+    assert body.weight.dtype == torch.float32
+    assert body.weight.abs().sum() > 0
 
 
 def test_diabetes_predictions_start_near_the_mean_of_the_target():

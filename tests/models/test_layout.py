@@ -294,7 +294,7 @@ def noisy():
 
 def test_probing_leaves_parameters_buffers_modes_hooks_and_the_global_generator_alone():
     model = noisy()
-    model[1].eval()
+    model[2].eval()
     before, modes = copy.deepcopy(model.state_dict()), [m.training for m in model.modules()]
     generator = torch.random.get_rng_state()
 
@@ -306,6 +306,13 @@ def test_probing_leaves_parameters_buffers_modes_hooks_and_the_global_generator_
     assert [m.training for m in model.modules()] == modes
     assert all(p.grad is None for p in model.parameters())
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+
+
+def test_a_norm_that_the_user_put_in_evaluation_mode_has_no_running_statistics():
+    model = noisy()
+    model[1].eval()
+
+    assert layout_of(model, table()).running == ()
 
 
 def test_probing_leaves_everything_alone_where_the_pass_fails():

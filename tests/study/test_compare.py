@@ -112,7 +112,7 @@ def test_tuning_the_learning_rate_chooses_on_validation_and_opens_the_test_once_
 
     lrs = {name: recipe["optimizer"]["lr"] for name, recipe in comparison.recipes.items()}
     assert lrs["baseline"] == pytest.approx(3e-3)  # after two epochs the largest step wins
-    assert comparison.protocol["tests_opened"] == 3 * 2
+    assert comparison.protocol["tests_opened"] == 3 * 3 * 2
 
 
 def test_a_fixed_test_part_is_judged_by_a_bootstrap_over_its_rows():
@@ -202,3 +202,38 @@ def test_from_arrays_gives_a_data_set_that_compare_takes_by_name_of_columns():
     comparison = dampen.compare(MLP((4,)), data, ["L2"], seeds=1, epochs=1)
 
     assert comparison.protocol["data"].startswith("toy: 48 rows")
+
+
+def test_scores_stand_in_the_order_of_the_seeds_that_the_protocol_names():
+    backwards = dampen.compare(data="digits", recipes=["L2"], seeds=[5, 3], epochs=1)
+    forwards = dampen.compare(data="digits", recipes=["L2"], seeds=[3, 5], epochs=1)
+
+    assert backwards.protocol["seeds"] == [3, 5]
+    assert backwards.scores == forwards.scores
+
+
+def test_a_shared_pretrained_body_is_the_same_for_every_recipe():
+    torch.manual_seed(0)
+    body = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 16), torch.nn.ReLU())
+
+    def network():
+        return torch.nn.Sequential(body, torch.nn.Linear(16, 10))
+
+    with_norm = dampen.compare(network, "digits", ["BatchNorm", "L2"], seeds=2, epochs=2)
+    without = dampen.compare(network, "digits", ["L2"], seeds=2, epochs=2)
+
+    assert with_norm.scores["L2"] == without.scores["L2"]
+    assert body[1].bias is not None
+
+
+def test_units_far_from_one_are_standardised_like_any_other():
+    inputs, targets = numbers()
+    usual = dampen.fit(MLP((8,)), (inputs, targets), epochs=3)
+    tiny = dampen.fit(MLP((8,)), (inputs * 1e-24, targets * 1e-24), epochs=3)
+
+    torch.testing.assert_close(tiny.test["metric"], usual.test["metric"], rtol=1e-3, atol=1e-4)
+
+
+def test_a_batch_of_one_offers_no_batch_norm_and_refuses_one_that_was_asked_for():
+    with pytest.raises(DampenError, match="BatchNorm needs batches of at least two rows"):
+        dampen.compare(MLP((4,)), numbers(), ["BatchNorm"], seeds=1, epochs=1, batch_size=1)

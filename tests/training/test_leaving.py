@@ -102,3 +102,26 @@ def test_tensors_that_the_user_froze_do_not_train_whatever_the_recipe_does():
 
     torch.testing.assert_close(moved.params["1.weight"], start.params["1.weight"], rtol=0, atol=0)
     assert not torch.equal(moved.params["3.weight"], start.params["3.weight"])
+
+
+def test_the_network_that_is_handed_over_may_have_tied_weights_and_buffers_that_are_not_saved():
+    class Tied(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = torch.nn.Linear(64, 64), torch.nn.Linear(64, 64)
+            self.b.weight = self.a.weight
+            self.out = torch.nn.Linear(64, 3)
+            self.register_buffer("shift", torch.ones(64), persistent=False)
+
+        def forward(self, x):
+            return self.out(torch.tanh(self.b(torch.tanh(self.a(x.flatten(1) + self.shift)))))
+
+    problem = Problem(small_data(), Tied, epochs=2, batch_size=11)
+
+    (fitted,) = fit_pack(problem, [Member("", Recipe(), 1)], plan_for(problem, Recipe(), 1))
+
+    model, rows = fitted.model(), problem.split(1).test
+    with torch.no_grad():
+        score = problem.metric.score(model(problem.inputs[rows])[None], problem.targets[rows][None]).item()
+    torch.testing.assert_close(score, fitted.test["metric"])
+    assert model.b.weight is model.a.weight

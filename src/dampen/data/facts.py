@@ -60,17 +60,18 @@ def words_of(task: str, input_shape: tuple[int, ...]) -> frozenset[str]:
 def facts_of(inputs: Tensor, targets: Tensor, task: str) -> Facts:
     """Facts of a training part: inputs (N, ...), targets (N, C) one-hot or (N, M) numbers."""
     dims = (0, 2, 3) if inputs.dim() == 4 else (0,)
-    mean = inputs.mean(dims, keepdim=True)[0]
+    wide, dtype = inputs.double(), inputs.dtype  # squares of small or large units leave single precision
+    mean = wide.mean(dims, keepdim=True)[0]
     low, high = inputs.amin(dims, keepdim=True)[0], inputs.amax(dims, keepdim=True)[0]
-    deviation = (inputs - mean).square().mean(dims, keepdim=True)[0].sqrt()
-    target_std = targets.std(0, correction=0)
+    deviation = (wide - mean).square().mean(dims, keepdim=True)[0].sqrt().to(dtype)
+    target_std = targets.double().std(0, correction=0).to(targets.dtype)
     numbers = task == "numbers"
     return Facts(
         task=task,
         num_rows=len(inputs),
         num_outputs=targets.shape[-1],
         input_shape=tuple(inputs.shape[1:]),
-        mean=mean,
+        mean=mean.to(dtype),
         std=_or_one(deviation, high > low),
         low=low,
         high=high,

@@ -73,14 +73,15 @@ def attach(
 
 def rebuild(recipe: Recipe, model: nn.Module, example: Tensor) -> nn.Module:
     """Let the recipe's techniques add their structure, in place. example: at least two rows of inputs."""
-    width = model.eval()(example).shape[-1]
+    with torch.no_grad(), _in_evaluation(model):
+        width = model(example).shape[-1]
     facts = facts_of(example, torch.zeros(len(example), width), "classes")
     for technique in recipe.techniques:
         if touches(technique, "rebuild"):
             at = At(clock=Clock(0, 0, 0, 0), facts=facts, layout=layout_of(model, example))
             model = technique.rebuild(model, at)
     setattr(model, _REBUILT, True)
-    return model.train()
+    return model
 
 
 class Attached:
@@ -101,6 +102,8 @@ class Attached:
         self.history: list[dict[str, float]] = []
         self.values = {**recipe.strengths, "optimizer.lr": float(optimizer.param_groups[0]["lr"])}
         self._base = dict(self.values)
+        self._group_lrs = [float(group["lr"]) for group in optimizer.param_groups]
+        self._schedules = any(touches(t, "strengths") for t in recipe.active.values())
         self._program: Program | None = None
         self._kept: dict[str, Tensor] | None = None
         self._before: Tensors = {}
@@ -219,14 +222,13 @@ class Attached:
     def serving(self) -> Iterator[nn.Module]:
         """The model in evaluation mode with the weights that would serve now; afterwards as it was."""
         old = {n: t.detach().clone() for n, t in self.model.state_dict().items()}
-        was_training = self.model.training
         params, buffers = self._served()
         self._load({**params, **buffers})
         try:
-            yield self.model.eval()
+            with _in_evaluation(self.model):
+                yield self.model
         finally:
             self._load(old)
-            self.model.train(was_training)
 
     # -------------------------------------------------------------- inside
 
@@ -250,13 +252,16 @@ class Attached:
 
     def _set_out(self, inputs: Tensor, targets: Tensor) -> None:
         layout = layout_of(self.model, inputs[:2])
-        mode = self.model.training
-        with torch.no_grad():
-            width = self.model.eval()(inputs[:2]).shape[-1]
-        self.model.train(mode)
-        self._width = width
+        with torch.no_grad(), _in_evaluation(self.model):
+            outputs = self.model(inputs[:2])
+        if not isinstance(outputs, Tensor) or outputs.dim() != 2:
+            shape = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
+            raise DampenError(f"The model must return (rows, outputs); got {shape} for two rows. Add an axis.")
+        self._width = outputs.shape[-1]
+        if self._width == 1 and not targets.is_floating_point():
+            raise DampenError("A model with one output must have floats as targets; got whole numbers. Convert them.")
         facts = _facts(inputs, self._soft(targets), targets)
-        self.recipe.check(layout.words | facts.words)
+        self.recipe.check(layout.words | facts.words | ({"batches"} if len(inputs) > 1 else frozenset()))
         layout.check(self.recipe)
         device = next(self.model.parameters()).device
         forward = Forward(self.model, layout.running)
@@ -268,7 +273,10 @@ class Attached:
         self._states = {n: self._program.techniques[n].start(params, at) for n in self._program.names["start"]}
 
     def _schedule(self) -> None:
-        values = self._base
+        """The strengths as they stand now; the learning rate is the recipe's schedule, or whatever the caller's own
+        scheduler made of it. Groups keep their ratios."""
+        now = float(self.optimizer.param_groups[0]["lr"])
+        values = self._base if self._schedules else {**self._base, "optimizer.lr": now}
         for technique in self.recipe.active.values():
             if touches(technique, "strengths"):
                 values = technique.strengths(values, self.clock, self.history)
@@ -276,9 +284,10 @@ class Attached:
             if value != self.values[name]:
                 self._strengths[name].fill_(value)
         self.values = dict(values)
-        if any(touches(t, "strengths") for t in self.recipe.active.values()):
-            for group in self.optimizer.param_groups:
-                group["lr"] = values["optimizer.lr"]
+        if self._schedules:
+            share = values["optimizer.lr"] / self._base["optimizer.lr"]
+            for group, lr in zip(self.optimizer.param_groups, self._group_lrs, strict=True):
+                group["lr"] = lr * share
 
     def _trained(self) -> set[str]:
         names = {n for n, p in self.model.named_parameters() if p.requires_grad}
@@ -319,6 +328,18 @@ class Attached:
             for name, tensor in self.model.state_dict(keep_vars=True).items():
                 if name in tensors:
                     tensor.copy_(tensors[name])
+
+
+@contextmanager
+def _in_evaluation(model: nn.Module) -> Iterator[None]:
+    """Everything in evaluation mode; afterwards every module as it was."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
 
 
 def _facts(inputs: Tensor, soft: Tensor, targets: Tensor) -> Facts:

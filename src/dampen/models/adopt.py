@@ -7,6 +7,7 @@ over takes raw rows.
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -19,13 +20,24 @@ from ..errors import DampenError
 
 
 def build(factory: Callable[..., nn.Module], facts: Facts, seed: int, dtype: torch.dtype) -> nn.Module:
-    """A fresh network with initial weights decided by the seed; torch's global generator is left alone."""
+    """A network with initial weights decided by the seed; torch's global generator is left alone. A copy, because
+    factories may share parts (a pretrained body) that nobody wants to see changed."""
+    return copy.deepcopy(_made(factory, facts, seed)).to(dtype)
+
+
+def _made(factory: Callable[..., nn.Module], facts: Facts, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = factory(facts) if _takes_facts(factory) else factory()
     if not isinstance(model, nn.Module):
         raise DampenError(f"model must return an nn.Module; got {type(model).__name__}.")
-    return model.to(dtype)
+    return model
+
+
+def check_fresh(factory: Callable[..., nn.Module], facts: Facts) -> None:
+    """Refuse a factory that hands out the same network twice: every seed has its own initial weights."""
+    if _made(factory, facts, 0) is _made(factory, facts, 1):
+        raise DampenError("model must return a fresh nn.Module at every call; it returned the same one again.")
 
 
 def check_factory(factory: Any) -> None:
@@ -45,22 +57,21 @@ def _takes_facts(factory: Callable[..., nn.Module]) -> bool:
 
 
 def adopt(model: nn.Module, facts: Facts) -> dict[str, float]:
-    """Make the first and last step fixed, in place, and swap `nn.Dropout` for identities; return the rates of the
-    network's own dropout by path.
+    """Make the first and last step fixed, in place, and let `nn.Dropout` rest; return the rates of the network's own
+    dropout by path, for edits in its place. Modules that the user put in evaluation mode stay there.
 
     inputs <- (inputs - mean) / std; for numbers as targets  outputs <- outputs * std + mean.
     """
-    if _standardise in model._forward_pre_hooks.values():
-        raise DampenError("model must return a fresh nn.Module at every call; it returned the same one again.")
-    model.train()
+    if not model.training:
+        model.train()
     _register(model, inputs_mean=facts.mean, inputs_std=facts.std)
     model.register_forward_pre_hook(_standardise)
     if facts.task == "numbers":
         _register(model, targets_mean=facts.target_mean, targets_std=facts.target_std)
         model.register_forward_hook(_rescale)
-    rates = {path: m.p for path, m in model.named_modules(remove_duplicate=False) if type(m) is nn.Dropout}
+    rates = {path: m.p for path, m in model.named_modules() if type(m) is nn.Dropout}
     for path in rates:
-        model.set_submodule(path, nn.Identity())
+        model.get_submodule(path).eval()
     return rates
 
 

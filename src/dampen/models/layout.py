@@ -125,7 +125,9 @@ def _within(path: str, parent: str | None) -> bool:
 
 def layout_of(model: nn.Module, example: Tensor) -> Layout:
     """Probe a copy of `model` with `example` inputs (at least two rows, so that batch norms can train)."""
-    probe = copy.deepcopy(model).train()
+    probe = copy.deepcopy(model)
+    if not probe.training:
+        probe.train()
     buffers = {name: buffer.clone() for name, buffer in probe.named_buffers()}
     with torch.no_grad(), torch.random.fork_rng(devices=[]), _watched(probe) as events:
         try:

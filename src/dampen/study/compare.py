@@ -73,8 +73,9 @@ def compare(
     done, interrupted = _train(problem, members, chosen, watch)
     kept = _chosen(done, named, len(chosen_seeds), problem, tune_lr)
     complete = {name: named[name] for name in kept}
-    costs = step_costs(problem, complete, chosen_seeds, ability) if BASELINE in kept else {}
-    return _comparison(problem, kept, costs, chosen, chosen_seeds, interrupted, tune_lr)
+    measured = BASELINE in kept and not interrupted
+    costs = step_costs(problem, complete, chosen_seeds, ability) if measured else None
+    return _comparison(problem, kept, costs, chosen, chosen_seeds, interrupted, tune_lr, len(done))
 
 
 # ------------------------------------------------------------------ what is compared
@@ -88,13 +89,13 @@ def _seeds(seeds: int | Sequence[int]) -> list[int]:
     listed = [check_seed(seed) for seed in seeds] if isinstance(seeds, Iterable) else []
     if not listed or len(set(listed)) < len(listed):
         raise DampenError(f"seeds must be a number or a list of different ones; got {seeds!r}.")
-    return listed
+    return sorted(listed)
 
 
 def _recipes(recipes: Mapping[str, Any] | Iterable[Any] | None, problem: Problem) -> dict[str, Recipe]:
     """Baseline and default first, then what was asked for, or everything that suits; all checked."""
     layout = check_fits(problem, Recipe())
-    words = layout.words | problem.data.words
+    words = layout.words | problem.words
     if recipes is None:
         return {n: r for n, r in candidates(problem.epochs, words).items() if _suits(r, problem, layout)}
     named = {BASELINE: baseline(), DEFAULT: default(problem.epochs, words)}
@@ -204,11 +205,12 @@ def _by_seed(members: Sequence[Fitted]) -> list[Fitted]:
 def _comparison(
     problem: Problem,
     kept: Mapping[str, list[Fitted]],
-    costs: Mapping[str, float],
+    costs: Mapping[str, float] | None,
     plan: Plan,
     seeds: Sequence[int],
     interrupted: bool,
     tune_lr: bool,
+    tests_opened: int,
 ) -> Comparison:
     scores = {name: {k: [f.test[k] for f in all_] for k in ("metric", "loss")} for name, all_ in kept.items()}
     parts = split(problem.data, seeds[0])
@@ -230,7 +232,7 @@ def _comparison(
             "baseline": BASELINE,
             "seeds": list(seeds),
             "tune_lr": tune_lr,
-            "tests_opened": sum(len(all_) for all_ in kept.values()),
+            "tests_opened": tests_opened,
         },
         plan=plan.to_record(),
         versions=versions(),
@@ -239,7 +241,7 @@ def _comparison(
 
 
 def _judged(
-    problem: Problem, kept: Mapping[str, list[Fitted]], costs: Mapping[str, float], test_over_train: float
+    problem: Problem, kept: Mapping[str, list[Fitted]], costs: Mapping[str, float] | None, test_over_train: float
 ) -> tuple[Any, ...]:
     """Evidence per recipe; a recipe's cost is its steps' cost times the share of the epochs it trained for."""
     fixed = problem.data.protocol == "fixed test"
@@ -251,6 +253,11 @@ def _judged(
         higher_is_better=problem.metric.higher_is_better,
         protocol="fixed test" if fixed else "resampled",
         test_over_train=None if fixed else test_over_train,
-        costs={n: costs[n] * statistics.fmean(len(f.history.epochs) for f in all_) for n, all_ in kept.items()},
+        costs=None if costs is None else {n: costs[n] * _epochs(all_) for n, all_ in kept.items()},
         row_scores={name: [f.test_right.tolist() for f in all_] for name, all_ in kept.items()} if by_row else None,
     )
+
+
+def _epochs(members: Sequence[Fitted]) -> float:
+    """Mean number of epochs trained."""
+    return statistics.fmean(len(fitted.history.epochs) for fitted in members)

@@ -45,7 +45,7 @@ def _run(problem: Problem, name: str, recipe: Recipe, seeds: Sequence[int], abil
 
 
 def _steps(run: Run) -> float:
-    run.program.forward.model.train()
+    run.program.forward.train()
     order, trained = run.order(0), run.trained(0)
     began = time.perf_counter()
     for number in range(STEPS):

@@ -5,6 +5,7 @@ Draws are keyed, so no generator's state is saved. Loading never unpickles.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -62,14 +63,18 @@ def _identity(training: Training) -> dict[str, Any]:
     """What must be the same for a training to go on: replaying the plan decides the bits."""
     problem, plan = training.problem, training.plan
     members = [training.members[i] for i in plan.members]
+    structure = f"{training.run.program.forward.model}{training.run.pack.block.shapes}"
     return {
         "version": VERSION,
         "torch": torch.__version__,
         "data": problem.data.fingerprint,
         "epochs": problem.epochs,
         "batch size": problem.batch_size,
+        "metric": problem.metric.name,
+        "model": hashlib.blake2b(structure.encode(), digest_size=16).hexdigest(),
+        "device": problem.device.type,
         "dtype": str(problem.dtype),
-        "plan": [list(plan.techniques), plan.lift, plan.precision],
+        "plan": [list(plan.techniques), plan.lift, plan.precision, plan.torch_randomness],
         "members": [[m.label, repr(m.recipe), m.seed] for m in members],
     }
 

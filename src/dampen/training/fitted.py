@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import torch
 from torch import Tensor, nn
 
 from ..contracts import Tensors
@@ -31,7 +32,9 @@ class Fitted:
         """The trained network, in evaluation mode: takes raw rows, has the user's own keys."""
         facts = self.problem.facts(self.problem.split(self.member.seed).train)
         model = prepare(self.problem, self.member.recipe, self.member.seed, facts).model
-        names = {name for name, _ in model.named_parameters()}
-        state = {**{n: t for n, t in self.params.items() if n in names}, **self.buffers}
-        model.load_state_dict(state)
+        with torch.no_grad():  # by name, not by state dict: tied tensors and buffers that are not saved count too
+            for name, parameter in model.named_parameters():
+                parameter.copy_(self.params[name])
+            for name, buffer in model.named_buffers():
+                buffer.copy_(self.buffers[name])
         return model.eval()

@@ -29,6 +29,16 @@ class Forward:
         self._buffers = _slots(model, "_buffers", dict(model.named_buffers(remove_duplicate=True)))
         self._flat = [m for m in model.modules() if isinstance(m, nn.RNNBase)]
         self._norms = [m for m in model.modules() if isinstance(m, RUNNING_NORMS)]
+        self._modes = [(m, m.training) for m in model.modules()]
+
+    def train(self) -> None:
+        """Every module as it was when it came: what the user put in evaluation mode stays there."""
+        for module, training in self._modes:
+            module.training = training
+
+    def eval(self) -> None:
+        """Everything in evaluation mode."""
+        self.model.eval()
 
     def __call__(
         self,

@@ -52,6 +52,7 @@ def squared(outputs: Tensor, targets: Tensor) -> Tensor:
 def r2(outputs: Tensor, targets: Tensor) -> Tensor:
     """1 - residual sum of squares / total sum of squares, averaged over target columns; as in scikit-learn 1 for
     a column that never varies and is met exactly, 0 for one that is not."""
+    outputs, targets = outputs.double(), targets.double()  # squares of small units leave single precision
     residual = (outputs - targets).square().sum(-2)
     total = (targets - targets.mean(-2, keepdim=True)).square().sum(-2)
     flat = torch.where(residual > 0, torch.zeros_like(total), torch.ones_like(total))

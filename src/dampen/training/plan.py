@@ -7,6 +7,7 @@ same member agree to rounding, two runs of the same plan agree exactly.
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -165,7 +166,7 @@ class Ability:
 
 def ability_of(problem: Problem, prepared: Prepared) -> Ability:
     layout: Layout = prepared.layouts[-1]
-    model = prepared.model.train()
+    model = prepared.model
     forward = Forward(model, layout.running)
     params = {n: p.detach() for n, p in model.named_parameters()}
     buffers = {n: b.detach() for n, b in model.named_buffers()}
@@ -175,7 +176,8 @@ def ability_of(problem: Problem, prepared: Prepared) -> Ability:
         second, _ = forward(params, buffers, inputs)
         random = not torch.equal(first, second)
         slow = layout.convolutional or layout.recurrent or random
-        return Ability(vmap=not slow and _vmaps(forward, params, buffers, inputs), torch_randomness=random)
+        with warnings.catch_warnings():
+            return Ability(vmap=not slow and _vmaps(forward, params, buffers, inputs), torch_randomness=random)
 
 
 def _vmaps(forward: Forward, params: Any, buffers: Any, inputs: torch.Tensor) -> bool:
@@ -183,8 +185,9 @@ def _vmaps(forward: Forward, params: Any, buffers: Any, inputs: torch.Tensor) ->
         return {name: torch.stack([t, t]) for name, t in tensors.items()}
 
     try:
+        warnings.simplefilter("error")  # "performance drop": torch falls back to a loop of its own
         lifted = torch.func.vmap(lambda p, b: forward(p, b, inputs)[0], randomness="error")
         lifted(doubled(params), doubled(buffers))
-    except (RuntimeError, ValueError, NotImplementedError):
+    except (RuntimeError, ValueError, NotImplementedError, UserWarning):
         return False
     return True

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..contracts import At, Clock
+from ..contracts import NEEDS, At, Clock
 from ..data.dataset import Dataset
 from ..data.facts import Facts, facts_of
 from ..data.split import Split, split
 from ..errors import DampenError
-from ..models.adopt import adopt, build, check_factory
+from ..models.adopt import adopt, build, check_factory, check_fresh
 from ..models.layout import Layout, layout_of
 from ..recipe import Recipe
 from ..techniques.model.dropout import Dropout
@@ -59,6 +59,11 @@ class Problem:
 
     inputs: Tensor = dataclasses.field(init=False, repr=False)
     targets: Tensor = dataclasses.field(init=False, repr=False)
+
+    @property
+    def words(self) -> frozenset[str]:
+        """Which words of the vocabulary of `needs` the data and the settings answer."""
+        return self.data.words | ({"batches"} if self.batch_size > 1 else frozenset())
 
     def split(self, seed: int) -> Split:
         return split(self.data, seed)
@@ -113,21 +118,27 @@ def as_device(name: str) -> torch.device:
 def check_fits(problem: Problem, recipe: Recipe) -> Layout:
     """Refuse, with a sentence, a network that does not fit the data or a recipe that does not fit either."""
     facts = problem.facts(torch.arange(len(problem.inputs)))
+    check_fresh(problem.model, facts)
     model = build(problem.model, facts, 0, problem.dtype).to(problem.device)
     adopt(model, facts)
     layout = layout_of(model, problem.inputs[:2])
     with torch.no_grad():
-        shape = tuple(model.eval()(problem.inputs[:2]).shape)
+        outputs = model.eval()(problem.inputs[:2])
+    if not isinstance(outputs, Tensor):
+        raise DampenError(f"The model must return one tensor (rows, outputs); got {type(outputs).__name__}.")
+    shape = tuple(outputs.shape)
     if shape != (2, facts.num_outputs):
         raise DampenError(
             f"The model must return (rows, {facts.num_outputs}) for these data; got {shape} for two rows. "
             "Change its last layer."
         )
+    if layout.running and "batches" not in problem.words:
+        raise DampenError(f"The model's batch norm needs {NEEDS['batches']}; got batch_size 1.")
     check_recipe(recipe, problem, layout)
     return layout
 
 
 def check_recipe(recipe: Recipe, problem: Problem, layout: Layout) -> None:
     """Refuse, with a sentence, a recipe that does not suit the data or the network."""
-    recipe.check(layout.words | problem.data.words)
+    recipe.check(layout.words | problem.words)
     layout.check(recipe)

@@ -92,7 +92,7 @@ class Run:
         """Train one epoch; returns (K,) mean losses and penalties, whether all losses were sound, and
         the last gradient norms."""
         pack, program = self.pack, self.program
-        program.forward.model.train()
+        program.forward.train()
         trained, order = self.trained(epoch), self.order(epoch)
         pack.grads.zero_()  # what is frozen from now on has no gradient
         reports = []
@@ -169,7 +169,7 @@ class Run:
 
     def predict(self, params: Tensors, buffers: Tensors, rows: Tensor) -> tuple[Tensor, Tensor]:
         """(outputs, targets) of rows (K, N), in evaluation mode."""
-        self.program.forward.model.eval()
+        self.program.forward.eval()
         forward = self.lifted(_outputs)
         chunk = max(1, EVALUATION_NUMBERS // (len(self.pack) * self.problem.inputs[0].numel()))
         outputs, targets = [], []

@@ -17,7 +17,7 @@ class BatchNorm:
     Ioffe and Szegedy, Batch Normalization, 2015, algorithms 1 and 2, arXiv:1502.03167.
     """
 
-    needs = ("hidden",)
+    needs = ("hidden", "batches")
     momentum: float = structural(0.1, low=0.0, high=1.0, meaning="weight of the newest batch in the running statistics")
     eps: float = structural(1e-5, low=0.0, meaning="added to the variance")
 

@@ -1,0 +1,52 @@
+"""What the README shows runs: its Python blocks in order, on a small problem; and its promises about commands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import torch
+from torch import nn
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_python_blocks_run_in_order(capsys):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    torch.manual_seed(0)
+    inputs, targets = torch.randn(90, 6), torch.arange(90) % 3
+
+    class MyNet(nn.Sequential):
+        def __init__(self):
+            super().__init__(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
+
+    model = MyNet()
+    names = {
+        "MyNet": MyNet,
+        "inputs": inputs,
+        "targets": targets,
+        "model": model,
+        "optimizer": torch.optim.Adam(model.parameters()),
+        "loader": [(inputs[:45], targets[:45]), (inputs[45:], targets[45:])],
+    }
+    shorter = {
+        "seeds=12, epochs=40": "seeds=2, epochs=2",
+        "Recipe((Dropout(0.3), LabelSmoothing())))": "Dropout(), epochs=2)",
+    }
+
+    assert len(blocks) == 2
+    for block in blocks:
+        for long, short in shorter.items():
+            block = block.replace(long, short)
+        exec(block, names)
+
+    assert names["module"](inputs).shape == (90, 3)
+    assert names["loss"].isfinite()
+    assert "baseline" in capsys.readouterr().out
+
+
+def test_the_targets_that_the_readme_and_contributing_name_exist():
+    makefile = (ROOT / "Makefile").read_text()
+    for page in ("README.md", "CONTRIBUTING.md"):
+        for target in re.findall(r"^make (\w+)", (ROOT / page).read_text(), re.M):
+            assert re.search(rf"^{target}:", makefile, re.M), f"{page} names make {target}"
