@@ -124,7 +124,6 @@ def test_activation_modules_are_sites_in_the_order_of_execution():
         F.gelu,
         F.silu,
         torch.tanh,
-        torch.sigmoid,
         F.leaky_relu,
     ],
     ids=lambda function: function.__name__,
@@ -135,6 +134,14 @@ def test_where_a_forward_function_calls_an_activation_the_layer_before_it_is_the
     assert found.sites["activations"] == ("a",)
     assert found.hidden == ("a",)
     assert found.output == "head"
+
+
+@pytest.mark.parametrize("activation", [torch.sigmoid, F.softplus], ids=lambda function: function.__name__)
+def test_before_a_called_activation_that_is_not_zero_at_zero_nothing_can_be_silenced(activation):
+    found = layout(lambda self, x: self.head(activation(self.a(x))), table(), a=nn.Linear(4, 6), head=nn.Linear(6, 3))
+
+    assert found.sites["activations"] == ()
+    assert found.hidden == ("a",)
 
 
 def test_between_convolution_norm_and_a_called_activation_the_norm_is_the_site():

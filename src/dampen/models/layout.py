@@ -29,14 +29,14 @@ ACTIVATIONS = (
     *(nn.Sigmoid, nn.Tanh, nn.Softplus, nn.Softsign, nn.Hardtanh, nn.Hardsigmoid, nn.Hardswish, nn.LogSigmoid),
     *(nn.Tanhshrink, nn.Softshrink, nn.Hardshrink, nn.Threshold, nn.GLU),
 )
-_FUNCTIONAL = frozenset(
+_ZERO_AT_ZERO = frozenset(
     (
         *("relu", "relu_", "relu6", "leaky_relu", "leaky_relu_", "prelu", "rrelu", "elu", "elu_", "celu", "selu"),
-        *("gelu", "silu", "mish", "sigmoid", "tanh", "softplus", "softsign", "hardtanh", "hardsigmoid", "hardswish"),
-        *("logsigmoid", "glu"),
+        *("gelu", "silu", "mish", "tanh", "softsign", "hardtanh", "hardswish", "glu"),
     )
 )
-
+"""Functional activations before which an edit silences a unit: what is 0 before them is 0 after them."""
+_OTHER_FUNCTIONAL = frozenset(("sigmoid", "softplus", "hardsigmoid", "logsigmoid"))
 INPUTS = "(inputs)"
 """The site of what goes into the model, after standardising: no module has this path."""
 
@@ -181,14 +181,16 @@ class _FunctionalActivations(TorchFunctionMode):
         self.events, self.inside = events, inside
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if getattr(func, "__name__", "") in _FUNCTIONAL and not self.inside:
-            self.events.append(("function", ""))
+        name = getattr(func, "__name__", "")
+        if name in _ZERO_AT_ZERO | _OTHER_FUNCTIONAL and not self.inside:
+            self.events.append(("function" if name in _ZERO_AT_ZERO else "other function", ""))
         return func(*args, **(kwargs or {}))
 
 
 @contextmanager
 def _watched(model: nn.Module) -> Iterator[list[tuple[str, str]]]:
-    """Events (kind, path) in order of execution; kinds: weight, other weight, norm, activation, function."""
+    """Events (kind, path) in order of execution; kinds: weight, other weight, norm, activation, function,
+    other function."""
     events: list[tuple[str, str]] = []
     inside: list[str] = []
     handles = []
@@ -231,8 +233,9 @@ def _read(events: list[tuple[str, str]]) -> tuple[tuple[str, ...], tuple[str, ..
         for kind, path in events[start + 1 : end]:
             if kind == "norm":
                 last, normed = path, True
-            elif kind in ("activation", "function"):
-                activations.append(path if kind == "activation" else last)
+            elif kind in ("activation", "function", "other function"):
+                if kind != "other function":
+                    activations.append(path if kind == "activation" else last)
                 if not normed and events[start][0] == "weight":
                     hidden.append(events[start][1])
     return tuple(dict.fromkeys(hidden)), tuple(dict.fromkeys(activations)), events[weights[-1]][1]
