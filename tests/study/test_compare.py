@@ -126,11 +126,17 @@ def test_a_fixed_test_part_is_judged_by_a_bootstrap_over_its_rows():
     assert {e.new_kind for e in comparison.evidence} == {"bootstrap over test rows"}
 
 
-def test_ctrl_c_ends_with_what_is_complete():
-    seen = []
+@pytest.fixture
+def keyboard():
+    """Ctrl-C as at a terminal: a shell that starts the tests in the background has them ignore it."""
+    old = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, old)
 
+
+@pytest.mark.usefixtures("keyboard")
+def test_ctrl_c_ends_with_what_is_complete():
     def interrupt(share, left, recipes):
-        seen.append(recipes)
         if "L2" in recipes and "Dropout" not in recipes:
             signal.raise_signal(signal.SIGINT)
 
