@@ -24,9 +24,8 @@ from .data.dataset import Dataset, from_arrays
 from .errors import DampenError
 from .models.mlp import MLP
 from .presets import alone
-from .recipe import Recipe, from_toml
+from .recipe import Recipe, from_toml, scheduled
 from .training.fit import fit_pack
-from .training.fitted import Fitted
 from .training.plan import PackPlan, may_ride_along, on_device
 from .training.problem import Member, Problem
 from .training.run import Run, start
@@ -83,32 +82,19 @@ def varied(recipe: Recipe, position: int) -> Recipe:
     return recipe.with_strengths(values)
 
 
-def trained(problem: Problem, members: Sequence[Member], plan: PackPlan) -> list[Fitted]:
-    return fit_pack(problem, members, plan)
-
-
 def stepped(problem: Problem, members: Sequence[Member], plan: PackPlan, steps: int = STEPS) -> tuple[Run, Tensor]:
     """A run after some steps, and the losses (steps, K)."""
     with torch.no_grad():
         run = start(problem, members, plan, train_sample=32)
-        losses = []
+        losses, schedules = [], [members[i].recipe.having("strengths") for i in run.pack.indexes]
         run.program.forward.train()
         for step in range(steps):
             epoch, number = divmod(step, run.steps_per_epoch)
             clock = run.clock(epoch, number)
-            values = [
-                scheduled(members[i], base, clock) for i, base in zip(run.pack.indexes, run.pack.base, strict=True)
-            ]
-            run.pack.set_values(values)
+            pairs = zip(schedules, run.pack.base, strict=True)
+            run.pack.set_values([scheduled(techniques, base, clock, []) for techniques, base in pairs])
             losses.append(run.step(clock, run.order(epoch)[:, number], run.trained(epoch)).loss.clone())
     return run, torch.stack(losses)
-
-
-def scheduled(member: Member, base: dict[str, float], clock: Any) -> dict[str, float]:
-    for technique in member.recipe.active.values():
-        if touches(technique, "strengths"):
-            base = technique.strengths(base, clock, [])
-    return base
 
 
 def outputs_of(run: Run) -> Tensor:
@@ -172,7 +158,7 @@ def rests_at_evaluation(technique: type) -> None:
     """Predictions carry no noise: two looks agree, and equal the plain forward pass of what is handed over."""
     problem = small_problem()
     recipe = alone(technique())
-    (fitted,) = trained(problem, [Member("", recipe, 1)], plan_for(problem, recipe, 1))
+    (fitted,) = fit_pack(problem, [Member("", recipe, 1)], plan_for(problem, recipe, 1))
     inputs = problem.inputs[:16]
     with torch.no_grad():
         first, second = fitted.model()(inputs), fitted.model()(inputs)
@@ -188,8 +174,8 @@ def has_an_effect(technique: type) -> None:
     problem = small_problem(epochs=6)
     recipe = alone(_effective(technique()))
     without = Recipe(tuple(t for t in recipe.techniques if type(t) is not technique))
-    (changed,) = trained(problem, [Member("", recipe, 1)], plan_for(problem, recipe, 1))
-    (plain,) = trained(problem, [Member("", without, 1)], plan_for(problem, without, 1))
+    (changed,) = fit_pack(problem, [Member("", recipe, 1)], plan_for(problem, recipe, 1))
+    (plain,) = fit_pack(problem, [Member("", without, 1)], plan_for(problem, without, 1))
     shared = [name for name in plain.params if name in changed.params]
     same = all(torch.equal(plain.params[name], changed.params[name]) for name in shared)
     assert not same or len(changed.history.epochs) != len(plain.history.epochs), "it must have an effect"

@@ -15,6 +15,8 @@ from .contracts import (
     HOOKS,
     NEEDS,
     ONE_PER_RECIPE,
+    Clock,
+    Decision,
     declarations,
     hooks_of,
     is_off,
@@ -83,6 +85,10 @@ class Recipe:
         """Named techniques without those that rest at their off values, unless a schedule may move them."""
         moved = {getattr(t, "of", "").rpartition(".")[0] for t in self.techniques if touches(t, "strengths")}
         return {name: t for name, t in self.named.items() if not is_off(t) or name in moved}
+
+    def having(self, hook: str) -> list[Any]:
+        """The active techniques that have a hook, in order."""
+        return [technique for technique in self.active.values() if touches(technique, hook)]
 
     def check(self, words: frozenset[str]) -> None:
         """Refuse, with a sentence, what the data and the model (their `words`) cannot give."""
@@ -281,6 +287,21 @@ def _literal(tree: ast.expr) -> Any:
     if isinstance(tree, ast.Name) and tree.id == "inf":
         return float("inf")
     return ast.literal_eval(tree)
+
+
+def scheduled(
+    techniques: Iterable[Any], values: dict[str, float], clock: Clock, history: list[dict[str, float]]
+) -> dict[str, float]:
+    """The flat dict of strengths after every `strengths` hook."""
+    for technique in techniques:
+        values = technique.strengths(values, clock, history)
+    return values
+
+
+def decided(techniques: Iterable[Any], history: list[dict[str, float]]) -> tuple[bool, set[str | None]]:
+    """(whether an `epoch` hook wants to stop, what the hooks want kept)."""
+    decisions: list[Decision] = [technique.epoch(history) for technique in techniques]
+    return any(d.stop for d in decisions), {d.keep for d in decisions}
 
 
 def with_tensors(named: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

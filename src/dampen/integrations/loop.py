@@ -20,7 +20,7 @@ from ..data.facts import Facts, facts_of
 from ..errors import DampenError
 from ..models.layout import layout_of
 from ..randomness import Key, make_key
-from ..recipe import Recipe
+from ..recipe import Recipe, decided, scheduled
 from ..training.forward import Forward
 from ..training.lift import autograd_gradient
 from ..training.step import (
@@ -103,7 +103,7 @@ class Attached:
         self.values = {**recipe.strengths, "optimizer.lr": float(optimizer.param_groups[0]["lr"])}
         self._base = dict(self.values)
         self._group_lrs = [float(group["lr"]) for group in optimizer.param_groups]
-        self._schedules = any(touches(t, "strengths") for t in recipe.active.values())
+        self._schedules = recipe.having("strengths")
         self._program: Program | None = None
         self._kept: dict[str, Tensor] | None = None
         self._before: Tensors = {}
@@ -203,15 +203,11 @@ class Attached:
         """At an epoch's end, with what was measured, e.g. `val_loss=0.31`: whether to stop. The best weights are
         kept for `restore`."""
         self.history.append(dict(record))
-        stop, keep = False, None
-        for technique in self.recipe.active.values():
-            if touches(technique, "epoch"):
-                decision = technique.epoch(self.history)
-                stop, keep = stop or decision.stop, keep or decision.keep
-        if keep == "best":
+        stop, keeps = decided(self.recipe.having("epoch"), self.history)
+        if "best" in keeps:
             params, buffers = self._served()
             self._kept = {n: t.detach().clone() for n, t in {**params, **buffers}.items()}
-        return Decision(stop, keep)
+        return Decision(stop, "best" if "best" in keeps else None)
 
     def restore(self) -> None:
         """Put the weights that serve into the model for good: the best ones kept, else the averaged ones."""
@@ -277,9 +273,7 @@ class Attached:
         scheduler made of it. Groups keep their ratios."""
         now = float(self.optimizer.param_groups[0]["lr"])
         values = self._base if self._schedules else {**self._base, "optimizer.lr": now}
-        for technique in self.recipe.active.values():
-            if touches(technique, "strengths"):
-                values = technique.strengths(values, self.clock, self.history)
+        values = scheduled(self._schedules, values, self.clock, self.history)
         for name, value in values.items():
             if value != self.values[name]:
                 self._strengths[name].fill_(value)

@@ -54,10 +54,10 @@ def compare(
     model: a function that returns a fresh `nn.Module`; by default `MLP((128, 128))`. data: a name,
     (inputs, targets), (inputs, targets, test inputs, test targets) or a `Dataset`. recipes: by name or in a list;
     each a `Recipe`, a technique, or text such as "Dropout(rate=0.3) + L2"; by default every technique that suits
-    the problem. Baseline and default are always there. seeds: how many (0, 1, 2, ...), or which.
+    the problem. Baseline and default are always there. seeds: how many (they are 0, 1, 2, ...), or which.
     metric: accuracy, balanced_accuracy, log_loss, r2, mse. tune_lr: three learning rates per recipe, chosen on
     validation. plan: the `plan` of an earlier answer, replayed: the same packs give the same bits. Ctrl-C ends the
-    study with the recipes that are complete.
+    study with the recipes that are complete. watch is called after every epoch of a pack, on_plan before training.
 
     Raises `DampenError` where model, data and recipes do not fit together, before anything is trained.
     """

@@ -108,7 +108,7 @@ def _tensors(training: Training) -> dict[str, Tensor]:
         **{f"states/{name}": state for name, state in pack.states.items()},
     }
     for index, snapshots in training.also.items():
-        groups |= {f"also/{index}/{number}": tensors for number, tensors in enumerate(snapshots)}
+        groups |= {f"also/{index}/{number}": snapshot for number, snapshot in enumerate(snapshots)}
     for index, fitted in training.done.items():
         groups |= {f"done/{index}/params": fitted.params, f"done/{index}/buffers": fitted.buffers}
         if fitted.test_right is not None:

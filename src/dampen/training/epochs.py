@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..contracts import Clock, Decision, Tensors, touches
-from ..recipe import Recipe
+from ..contracts import Clock, Tensors
+from ..recipe import decided, scheduled
 from .fitted import Fitted
 from .history import History
 from .metrics import LOSSES, right
@@ -28,6 +27,8 @@ class Training:
         self.histories = {index: History() for index in plan.members}
         self.done: dict[int, Fitted] = {}
         self.also: dict[int, list[Tensors]] = {index: [] for index in plan.members}
+        self.schedules = {index: members[index].recipe.having("strengths") for index in plan.members}
+        self.deciders = {index: members[index].recipe.having("epoch") for index in plan.members}
 
     def progress(self) -> tuple[int, int]:
         total = len(self.plan.members) * self.problem.epochs
@@ -49,15 +50,12 @@ class Training:
     def _schedule(self, clock: Clock) -> list[dict[str, float]] | None:
         """The strengths of every member before this step, or None where no recipe schedules any."""
         pack = self.run.pack
-        if not any(_having(self.members[i].recipe, "strengths") for i in pack.indexes):
+        if not any(self.schedules[index] for index in pack.indexes):
             return None
-        scheduled = []
-        for index, base in zip(pack.indexes, pack.base, strict=True):
-            values = base
-            for technique in _having(self.members[index].recipe, "strengths"):
-                values = technique.strengths(values, clock, self.histories[index].epochs)
-            scheduled.append(values)
-        return scheduled
+        return [
+            scheduled(self.schedules[index], base, clock, self.histories[index].epochs)
+            for index, base in zip(pack.indexes, pack.base, strict=True)
+        ]
 
     # -------------------------------------------------------------- looking
 
@@ -93,7 +91,7 @@ class Training:
 
     def _leave(self, params: Tensors, buffers: Tensors, sound: Tensor) -> None:
         pack = self.run.pack
-        decisions = [self._decide(index) for index in pack.indexes]
+        decisions = [decided(self.deciders[index], self.histories[index].epochs) for index in pack.indexes]
         best = [p for p, (_, keeps) in enumerate(decisions) if "best" in keeps and sound[p]]
         if best:
             pack.keep(best, params, buffers)
@@ -106,12 +104,6 @@ class Training:
         self.finish(stopped, "stopped")
         if diverged or stopped:
             self.run.pack = pack.select([p for p in range(len(pack)) if p not in {*diverged, *stopped}])
-
-    def _decide(self, index: int) -> tuple[bool, set[str | None]]:
-        """(whether a technique wants to stop, what the techniques want kept)."""
-        records = self.histories[index].epochs
-        decisions: list[Decision] = [t.epoch(records) for t in _having(self.members[index].recipe, "epoch")]
-        return any(d.stop for d in decisions), {d.keep for d in decisions}
 
     def finish(self, positions: Sequence[int], outcome: str) -> None:
         """Score the weights that serve and hand these members over."""
@@ -165,7 +157,3 @@ class Training:
 def _of_member(stack: Tensors, position: int) -> Tensors:
     """One member's tensors, copied to the CPU."""
     return {name: tensor[position].cpu().clone() for name, tensor in stack.items()}
-
-
-def _having(recipe: Recipe, hook: str) -> list[Any]:
-    return [t for t in recipe.active.values() if touches(t, hook)]

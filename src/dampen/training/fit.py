@@ -49,7 +49,7 @@ def fit(
     problem = Problem(as_dataset(data), model, epochs, batch_size, metric, device=as_device(device))  # type: ignore[arg-type]
     member = Member("", as_recipe(recipe), check_seed(seed))
     check_fits(problem, member.recipe)
-    (pack,) = make_plan(problem, [member], Ability(vmap=False, torch_randomness=_random(problem, member))).packs
+    (pack,) = make_plan(problem, [member], able(problem)).packs
     return fit_pack(problem, [member], pack)[0]
 
 
@@ -63,10 +63,6 @@ def able(problem: Problem) -> Ability:
     """What the problem's network can; found by trying."""
     facts = problem.facts(torch.arange(len(problem.inputs)))
     return ability_of(problem, prepare(problem, Recipe(), 0, facts))
-
-
-def _random(problem: Problem, member: Member) -> bool:
-    return able(problem).torch_randomness
 
 
 def fit_pack(

@@ -1,4 +1,4 @@
-"""One pack in training: its program, its stacks, and one epoch of steps. Nothing here decides; fit.py does."""
+"""One pack in training: its program, its stacks, and one epoch of steps. Nothing here decides; epochs.py does."""
 
 from __future__ import annotations
 
