@@ -154,10 +154,16 @@ def _empty(words: Tensor, shape: Sequence[int], dtype: torch.dtype) -> tuple[Ten
 _HALF = (torch.bfloat16, torch.float16)
 
 
-def _threshold_and_scale(rate: float) -> tuple[int, float]:
-    """The smallest int16 that is kept, and what it becomes; at a rate that rounds to 1 nothing is kept."""
+@functools.lru_cache(maxsize=4096)
+def _mask_numbers(rate: float, dtype: torch.dtype) -> tuple[np.int16, Any]:
+    """The smallest int16 that is kept, and what it becomes: 1 / (1 - rate), for half types its bit pattern; nothing
+    is kept at a rate that rounds to 1."""
     silenced = round(rate * 65536)
-    return min(silenced - 32768, 32767), 0.0 if silenced >= 65536 else 1 / max(1 - rate, 2.0**-16)
+    scale = 0.0 if silenced >= 65536 else 1 / max(1 - rate, 2.0**-16)
+    becomes = torch.tensor(scale, dtype=dtype)
+    return np.int16(min(silenced - 32768, 32767)), (becomes.view(torch.int16) if dtype in _HALF else becomes).numpy()[
+        ()
+    ]
 
 
 def _raw16(generator: np.random.Generator, count: int) -> Any:
@@ -172,6 +178,8 @@ def _bits_cpu(words: Tensor, site: int, shape: Sequence[int]) -> Tensor:
 
 
 def _keep_cpu(words: Tensor, site: int, rate: Tensor, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    if words.dim() == 1:
+        return _keep_one(words.tolist(), site, rate.item(), shape, dtype)
     out, flat = _empty(words, shape, dtype)
     rates = _per_stream(rate, words).reshape(-1).tolist()
     for member, generator in _streams(words, site):
@@ -179,7 +187,7 @@ def _keep_cpu(words: Tensor, site: int, rate: Tensor, shape: Sequence[int], dtyp
     return out
 
 
-def _keep_one(numbers: tuple[int, int], site: int, rate: float, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+def _keep_one(numbers: Sequence[int], site: int, rate: float, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
     """`_keep_cpu` for one stream whose words are plain numbers."""
     out = torch.empty(shape, dtype=dtype)
     flat = out.view(torch.int16).numpy() if dtype in _HALF else out.numpy()
@@ -188,13 +196,10 @@ def _keep_one(numbers: tuple[int, int], site: int, rate: float, shape: Sequence[
 
 
 def _fill_mask(row: Any, generator: np.random.Generator, rate: float, dtype: torch.dtype) -> None:
-    threshold, scale = _threshold_and_scale(rate)
+    """A mask of 0 / 1 times the scale; times its bit pattern for half types, which numpy does not know."""
+    threshold, becomes = _mask_numbers(rate, dtype)
     mask = _raw16(generator, row.shape[0]) >= threshold
-    if dtype in _HALF:  # a mask of 0 / 1 times the scale's bit pattern is the scaled mask's bit pattern
-        pattern = torch.tensor(scale, dtype=dtype).view(torch.int16).item()
-        np.multiply(mask.view(np.int8), np.int16(pattern), out=row)
-    else:
-        np.multiply(mask, row.dtype.type(scale), out=row)
+    np.multiply(mask.view(np.int8), becomes, out=row)
 
 
 def _filled(words: Tensor, site: int, shape: Sequence[int], dtype: torch.dtype, fill: Callable[..., Any]) -> Tensor:
@@ -370,3 +375,8 @@ for _name, (_schema, _kernel) in _SCHEMAS.items():
     _library.impl(_name, _kernel, "CompositeExplicitAutograd")
     torch.library.register_fake(f"dampen::{_name}", _fake(_name), lib=_library)
     torch.library.register_vmap(f"dampen::{_name}", _vmap_rule(getattr(torch.ops.dampen, _name)), lib=_library)
+
+KERNELS: dict[Any, Callable[..., Tensor]] = {
+    getattr(torch.ops.dampen, name).default: kernel for name, (_, kernel) in _SCHEMAS.items()
+}
+"""What each operator runs, for whoever calls it past the dispatcher."""

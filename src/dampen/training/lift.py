@@ -26,7 +26,7 @@ def loop(function: Callable[..., Any], members: int) -> Callable[..., Any]:
 
     def looped(*stacks: Any) -> Any:
         apart = [_apart(stack, members) for stack in stacks]
-        return _together([function(*(stack[k] for stack in apart)) for k in range(members)])
+        return together([function(*(stack[k] for stack in apart)) for k in range(members)])
 
     return looped
 
@@ -52,14 +52,14 @@ def _apart(stack: Any, members: int) -> list[Any]:
     return [_like(stack, [field[k] for field in fields]) for k in range(members)]
 
 
-def _together(results: list[Any]) -> Any:
-    """The inverse; the result of a single member is not copied."""
+def together(results: list[Any]) -> Any:
+    """The inverse of taking apart; the result of a single member is not copied."""
     first = results[0]
     if isinstance(first, Tensor):
         return first.unsqueeze(0) if len(results) == 1 else torch.stack(results)
     if isinstance(first, dict):
-        return {name: _together([result[name] for result in results]) for name in first}
-    return _like(first, [_together(list(parts)) for parts in zip(*results, strict=True)])
+        return {name: together([result[name] for result in results]) for name in first}
+    return _like(first, [together(list(parts)) for parts in zip(*results, strict=True)])
 
 
 def _like(original: Any, parts: list[Any]) -> Any:

@@ -76,7 +76,7 @@ class Pack:
 
     values: per member the flat dict of strengths as it stands now, plain numbers; `strengths` holds the same as
     tensors (K,). base: the values before schedules. steps: optimizer steps taken per tensor. apart: views per
-    member, filled by whoever loops.
+    member, filled by whoever loops. replays: recordings of what is done to these stacks.
     """
 
     indexes: list[int]
@@ -107,6 +107,7 @@ class Pack:
         self.before = torch.zeros_like(self.block.data)
         self.before_views = self.block.view(self.before)
         self.apart: dict[Any, Any] = {}
+        self.replays: dict[Any, Any] = {}
 
     def __len__(self) -> int:
         return len(self.indexes)

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from ..contracts import At, Batch, Clock, Tensors, switches, tunables
 from ..models.layout import NORMS, Layout
@@ -18,7 +19,8 @@ from .forward import Forward
 from .pack import Block, Pack
 from .plan import PackPlan
 from .problem import Member, Prepared, Problem, prepare
-from .step import OWN, Program, gradient_of_one, served_by_one, weights_of_one
+from .replay import FROM_STEPS, RECORD, Checked
+from .step import OWN, Program, Report, gradient_of_one, served_by_one, weights_of_one
 
 ORDER = "batch order"
 DIVERGED = 1e6
@@ -34,6 +36,7 @@ class Run:
         self.problem, self.plan, self.program, self.pack = problem, plan, program, pack
         self.batch_size, self.steps_per_epoch = problem.batching(num_train)
         self.steps = self.steps_per_epoch * problem.epochs
+        self.replay_from = FROM_STEPS
         if plan.precision == "bf16" and plan.lift == "vmap":
             _widen_norms(program.forward.model)
 
@@ -42,9 +45,12 @@ class Run:
     def lifted(self, function: Callable[..., Any], *bound: Any) -> Callable[..., Any]:
         """`function` with its leading arguments bound, for the stacks of the members that are left."""
         one = functools.partial(function, self.program, *bound)
-        if self.plan.lift_of(len(self.pack)) == "vmap":
-            return lift.vmap(one)
-        return lift.loop(one, len(self.pack))
+        return lift.loop(one, len(self.pack)) if self.looped else lift.vmap(one)
+
+    @property
+    def looped(self) -> bool:
+        """Whether the members that are left run one after the other."""
+        return self.plan.lift_of(len(self.pack)) == "loop"
 
     def params(self, names: tuple[str, ...]) -> Any:
         """The named parameters of all members, taken apart beforehand where the members loop."""
@@ -54,8 +60,12 @@ class Run:
         """Everything else a member has, likewise."""
         return self._cached("member", self.pack.member)
 
+    def before(self) -> Any:
+        """The parameters before the optimizer moved, likewise."""
+        return self._cached("before", lambda: self.pack.before_views)
+
     def _cached(self, what: Any, stacks: Callable[[], Any]) -> Any:
-        if self.plan.lift_of(len(self.pack)) == "vmap":
+        if not self.looped:
             return stacks()
         if what not in self.pack.apart:  # views of the stacks, which are only ever written in place
             self.pack.apart[what] = lift.take_apart(stacks(), len(self.pack))
@@ -63,8 +73,7 @@ class Run:
 
     @property
     def differentiate(self) -> Any:
-        batched = self.plan.lift_of(len(self.pack)) == "vmap"
-        return lift.functorch_gradient if batched else lift.autograd_gradient
+        return lift.autograd_gradient if self.looped else lift.functorch_gradient
 
     # -------------------------------------------------------------- an epoch of steps
 
@@ -111,25 +120,55 @@ class Run:
             "gradient_norm": pack.grads.norm(dim=1),
         }
 
-    def step(self, clock: Clock, rows: Tensor, trained: tuple[str, ...]) -> Any:
+    def step(self, clock: Clock, rows: Tensor, trained: tuple[str, ...]) -> Report:
         """Gradients, optimizer, `weights` hooks: one step of every member, in place."""
-        pack, program = self.pack, self.program
-        batch, words = self.batch(rows), self.words(clock.step)
-        frozen = tuple(n for n in pack.params if n not in trained)
-        gradient = self.lifted(self.gradient, self.differentiate, clock)
-        grads, report = gradient(self.params(trained), self.params(frozen), self.member(), batch, words)
-        pack.put_grads(grads)
+        pack = self.pack
+        report = self.gradients(clock, trained)(clock, self.batch(rows), self.words(clock.step))
         pack.put_buffers(report.buffers)
-        if not program.names["weights"]:
+        if not self.program.names["weights"]:
             pack.optimize(trained)
             return report
         pack.before.copy_(pack.block.data)
         pack.optimize(trained)
-        after = self.lifted(weights_of_one, clock, frozen)
-        moved, states = after(self.params(tuple(pack.params)), pack.before_views, self.member())
-        pack.put_params(moved)
-        pack.put_states(states)
+        self.weights(clock, trained)(clock)
         return report
+
+    def gradients(self, clock: Clock, trained: tuple[str, ...]) -> Callable[[Clock, Batch, Tensor], Report]:
+        """What puts the gradients of all members into the block and returns the report."""
+
+        def plain(clock: Clock, batch: Batch, words: Tensor) -> Report:
+            gradient = self.lifted(self.gradient, self.differentiate, clock)
+            grads, report = gradient(
+                self.params(trained), self.params(self.frozen(trained)), self.member(), batch, words
+            )
+            self.pack.put_grads(grads)
+            return report
+
+        return self._fast(("gradients", trained), clock, plain, lambda: [self.pack.grads])
+
+    def weights(self, clock: Clock, trained: tuple[str, ...]) -> Callable[[Clock], None]:
+        """What runs the `weights` hooks of all members and puts the outcome in place."""
+        pack, frozen = self.pack, self.frozen(trained)
+
+        def plain(clock: Clock) -> None:
+            after = self.lifted(weights_of_one, clock, frozen)
+            moved, states = after(self.params(tuple(pack.params)), self.before(), self.member())
+            pack.put_params(moved)
+            pack.put_states(states)
+
+        return self._fast(("weights", trained), clock, plain, lambda: [pack.block.data, *tree_leaves(pack.states)])
+
+    def _fast(self, what: Any, clock: Clock, plain: Callable[..., Any], written: Callable[[], list[Tensor]]) -> Any:
+        """`plain`, or where enough steps are to come what replays it."""
+        known = self.pack.replays.get(what)
+        if known is None and not self.plan.torch_randomness and clock.steps - clock.step >= self.replay_from:
+            kind, trained = what
+            record = functools.partial(RECORD[kind], self, trained)
+            known = self.pack.replays[what] = Checked(plain, record, written())
+        return known or plain
+
+    def frozen(self, trained: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(name for name in self.pack.params if name not in trained)
 
     def gradient(self, program: Program, differentiate: Any, clock: Clock, *tensors: Any) -> Any:
         """`gradient_of_one`, under a seeded generator where the network draws unkeyed numbers of its own."""

@@ -1,0 +1,202 @@
+"""What a function does to tensors, recorded once and replayed as straight-line code.
+
+Hooks, scenes, autograd and vmap decide the same operations at every step, and deciding costs more than many of the
+operations themselves. The recording is what torch's dispatcher saw; replaying it runs the same kernels on the same
+numbers in the same order, so the results are equal bit for bit (replay.py checks that before it trusts a recording).
+"""
+
+from __future__ import annotations
+
+import operator
+import types
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from ..contracts import Clock
+from ..randomness import KERNELS
+
+_BY_NUMBERS = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape, torch.Tag.nondeterministic_seeded}
+_aten = torch.ops.aten
+
+
+class Unrecordable(Exception):
+    """The operations depend on numbers: on the clock, on values of tensors, on unkeyed randomness."""
+
+
+class HiddenClock(Clock):
+    """Stands in for the clock while recording: whoever looks at it may do something else at another step."""
+
+    def _hidden(self, *_: Any) -> Any:
+        raise Unrecordable("a hook looks at the clock")
+
+    step = steps = epoch = epochs = property(_hidden)  # type: ignore[assignment]
+    __iter__ = __getitem__ = _hidden  # type: ignore[assignment]
+
+
+class Recording:
+    """What `function(*args)` did to the tensors in `args`, and its `result`. Raises `Unrecordable`.
+
+    A replay takes the leaves of `args` in order, then `constants`, then what `take_low` and `write_products` ask
+    for, and returns what `outputs`, called with the result, listed.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], args: Sequence[Any], outputs: Callable[[Any], Sequence[Tensor]]
+    ) -> None:
+        recorder = _Recorder(tree_leaves(args))
+        with recorder, torch.autograd.set_multithreading_enabled(False):
+            self.result = function(*args)
+        self.outputs = [recorder.reference(tensor) for tensor in outputs(self.result)]
+        self.graph, self.constants = recorder.graph, recorder.constants
+        self.places = [node for node in self.graph.nodes if node.op == "placeholder"]
+
+    def take_low(self, leaves: Sequence[int], dtype: torch.dtype) -> list[int]:
+        """Let copies of these leaves in a shorter type come from outside. Returns the leaves that are wanted so."""
+        wanted = []
+        for leaf in leaves:
+            copies = [node for node in self.places[leaf].users if _is_cast(node, dtype)]
+            if copies:
+                low = self._argument(f"low_{leaf}")
+                for node in copies:
+                    node.replace_all_uses_with(low)
+                wanted.append(leaf)
+        return wanted
+
+    def leave_low(self, count: int) -> None:
+        """Return the first `count` outputs as they were before a last cast: whoever copies them casts them."""
+        for number, node in enumerate(self.outputs[:count]):
+            if _is_cast(node, torch.float32):
+                self.outputs[number] = node.args[0]
+
+    def write_products(self, count: int) -> list[int]:
+        """Let matrix products among the first `count` outputs be written to tensors from outside. Returns which."""
+        written = []
+        for number, node in enumerate(self.outputs[:count]):
+            if node.target is _aten.mm.default and not node.users and self.outputs.count(node) == 1:
+                node.kwargs = {"out": self._argument(f"into_{number}")}
+                written.append(number)
+        return written
+
+    def compiled(self) -> Callable[..., tuple[Tensor, ...]]:
+        """The replay."""
+        self.graph.output(tuple(self.outputs))
+        _shorten(self.graph)
+        code = self.graph.python_code("self")
+        scope = dict(code.globals)
+        exec(code.src, scope)
+        return lambda *leaves: scope["forward"](None, *leaves)
+
+    def _argument(self, name: str) -> fx.Node:
+        with self.graph.inserting_after(self.places[-1]):
+            self.places.append(self.graph.placeholder(name))
+        return self.places[-1]
+
+
+class _Recorder(TorchDispatchMode):
+    def __init__(self, leaves: Sequence[Tensor]) -> None:
+        super().__init__()
+        self.graph = fx.Graph()
+        self.nodes: dict[int, fx.Node] = {}
+        self.forms: dict[Any, fx.Node] = {}
+        self.alive: list[Tensor] = []  # an id and an address name a tensor only as long as it lives
+        self.constants: list[Tensor] = []
+        for number, leaf in enumerate(leaves):
+            self.last = self.graph.placeholder(f"leaf_{number}")
+            self._name(leaf, self.last)
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # else the first operation imports dynamo: a second and a half
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if _BY_NUMBERS & set(func.tags) and not _gathers(func, args):
+            raise Unrecordable(f"{func} depends on numbers")
+        references = self.reference(args), self.reference(kwargs or {})
+        out = func(*args, **(kwargs or {}))
+        known = self.forms.get(_form(out)) if isinstance(out, Tensor) and not func._schema.is_mutable else None
+        if known is not None:  # a view of something that was seen in just this form
+            self._name(out, known)
+            return out
+        node = self.graph.call_function(func, *references)
+        if isinstance(out, Tensor):
+            self._name(out, node)
+        for number, part in enumerate(out if isinstance(out, tuple | list) else ()):
+            if isinstance(part, Tensor):
+                self._name(part, self.graph.call_function(operator.getitem, (node, number)))
+        return out
+
+    def reference(self, tree: Any) -> Any:
+        """The tree with nodes for tensors."""
+        if isinstance(tree, Tensor):
+            return self._node_of(tree)
+        if isinstance(tree, dict):
+            return {name: self.reference(part) for name, part in tree.items()}
+        if isinstance(tree, tuple | list):
+            return type(tree)(map(self.reference, tree))
+        return tree
+
+    def _name(self, tensor: Tensor, node: fx.Node) -> None:
+        self.nodes[id(tensor)] = node
+        self.forms[_form(tensor)] = node
+        self.alive.append(tensor)
+
+    def _node_of(self, tensor: Tensor) -> fx.Node:
+        if id(tensor) not in self.nodes:  # made outside of the dispatcher: the same at every step, or found out
+            with self.graph.inserting_after(self.last):
+                self.last = self.graph.placeholder(f"constant_{len(self.constants)}")
+            self._name(tensor, self.last)
+            self.constants.append(tensor)
+        return self.nodes[id(tensor)]
+
+
+def _form(tensor: Tensor) -> Any:
+    """Equal for two tensors that are the same view of the same memory."""
+    if tensor.numel() == 0:
+        return id(tensor)
+    return tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride(), tensor.device
+
+
+def _gathers(func: Any, args: Any) -> bool:
+    """Indexing with numbers of rows; with a mask the shape would depend on it."""
+    return func is _aten.index.Tensor and not any(
+        i is not None and i.dtype in (torch.bool, torch.uint8) for i in args[1]
+    )
+
+
+def _is_cast(node: fx.Node, dtype: torch.dtype) -> bool:
+    return node.target is _aten._to_copy.default and node.kwargs.get("dtype") == dtype
+
+
+# ------------------------------------------------------------------ shorter, with the same numbers
+
+
+def _shorten(graph: fx.Graph) -> None:
+    pure = [n for n in graph.nodes if n.op == "call_function" and not _mutates(n)]
+    if not any(_mutates(node) for node in graph.nodes):  # else the copy may be what is changed
+        for node in pure:
+            if node.target is _aten.mul.Scalar and node.args[1] == 1:  # vmap's addmm multiplies by beta and alpha
+                node.replace_all_uses_with(node.args[0])
+    for node in reversed(pure):
+        if not node.users and "out" not in node.kwargs:
+            graph.erase_node(node)
+    for node in graph.nodes:
+        node.target = _direct(node.target)
+
+
+def _mutates(node: fx.Node) -> bool:
+    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
+
+
+def _direct(target: Any) -> Any:
+    """The same operation past a layer or two: our own kernels, torch's bindings (a microsecond each)."""
+    if target in KERNELS:
+        return KERNELS[target]
+    if not isinstance(target, torch._ops.OpOverload) or target.namespace != "aten":
+        return target
+    binding = getattr(torch, target._schema.name.removeprefix("aten::"), None)
+    return binding if isinstance(binding, types.BuiltinFunctionType) else target

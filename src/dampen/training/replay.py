@@ -1,0 +1,181 @@
+"""The fast path of a pack's gradient and of its `weights` hooks: recorded at one step, checked bit for bit at the
+next, replayed at all others.
+
+Memory that lasts (parameters, buffers, states, strengths) is only ever written in place, so a replay holds on to it;
+batch and key words come in anew. In bf16 a replay reads one short copy of the whole block, not a copy per tensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves
+
+from ..contracts import Batch
+from ..randomness import Key
+from . import lift
+from .record import HiddenClock, Recording
+from .step import Report, gradient_of_one, weights_of_one
+
+FROM_STEPS = 200
+"""Steps still to come from which on a recording pays: it costs as much as some fifty of them."""
+_CLOCK = HiddenClock(0, 0, 0, 0)
+
+
+class Checked:
+    """Calls `plain` until what `record` returned has done the same once, and that from then on. Both take the same
+    arguments, write to the tensors `written` and return tensors."""
+
+    def __init__(
+        self, plain: Callable[..., Any], record: Callable[..., Callable[..., Any]], written: Sequence[Tensor]
+    ) -> None:
+        self.plain, self.record, self.written = plain, record, list(written)
+        self.fast: Callable[..., Any] | None = None
+        self.trusted = False
+        self.refused = ""
+
+    def __call__(self, *args: Any) -> Any:
+        if self.trusted and self.fast is not None:
+            return self.fast(*args)
+        if self.refused:
+            return self.plain(*args)
+        before = [tensor.clone() for tensor in self.written]
+        result = self.plain(*args)
+        after = [tensor.clone() for tensor in self.written]
+        self._put(before)
+        if self.fast is None:
+            try:
+                self.fast = self.record(*args)
+            except Exception as error:  # whatever cannot be recorded runs as it is, and says itself what is wrong
+                self.refused = f"{type(error).__name__}: {error}"
+        else:
+            self.trusted = self._same(result, after, self.fast(*args))
+            self.refused = "" if self.trusted else "a replay came to other numbers"
+        self._put(after)
+        return result
+
+    def _put(self, values: Sequence[Tensor]) -> None:
+        for tensor, value in zip(self.written, values, strict=True):
+            tensor.copy_(value)
+
+    def _same(self, result: Any, after: Sequence[Tensor], replayed: Any) -> bool:
+        wanted, got = [*after, *_tensors(result)], [*self.written, *_tensors(replayed)]
+        return len(wanted) == len(got) and all(map(torch.equal, wanted, got))
+
+
+def _tensors(tree: Any) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
+
+
+def record_gradient(
+    run: Any, trained: tuple[str, ...], _clock: Any, batch: Batch, words: Tensor
+) -> Callable[..., Report]:
+    """(clock, batch, words) -> report, with the gradients of all members put into the pack's block."""
+    pack, program, differentiate = run.pack, run.program, run.differentiate
+    frozen = run.frozen(trained)
+
+    def one(inputs: Tensor, targets: Tensor, weights: Tensor, words: Tensor, *tensors: Any) -> Any:
+        key = Key(words, program.device)  # not its numbers: they are others at every step
+        return gradient_of_one(program, differentiate, _CLOCK, *tensors, Batch(inputs, targets, weights), key)
+
+    def outputs(result: Any) -> list[Tensor]:
+        grads, report = result
+        return [*(grads[name] for name in trained), report.loss, report.penalty, *report.buffers.values()]
+
+    members = _members(run, [run.params(trained), run.params(frozen), run.member()])
+    varying = [*batch, words]
+    recording = _recorded(run, one, varying, members[0], outputs)
+    names, num_varying, num_trained = [*trained, *frozen], len(varying), len(trained)
+    low, wanted, written = None, [], []
+    if run.plan.precision == "bf16":
+        low = torch.empty_like(pack.block.data, dtype=torch.bfloat16)
+        wanted = recording.take_low(range(num_varying, num_varying + len(names)), torch.bfloat16)
+        recording.leave_low(num_trained)
+    elif run.looped:
+        written = recording.write_products(num_trained)
+    lasting = [
+        [
+            *tree_leaves(member),
+            *recording.constants,
+            *(_of(run, pack.block.view(low)[names[leaf - num_varying]], k) for leaf in wanted),
+            *(_of(run, pack.grad_views[trained[number]], k) for number in written),
+        ]
+        for k, member in enumerate(members)
+    ]
+    copied = [number for number in range(num_trained) if number not in written]
+    places = [[_of(run, pack.grad_views[trained[number]], k) for number in copied] for k in range(len(members))]
+    running = tuple(recording.result[1].buffers)
+    replay = recording.compiled()
+
+    def gradient(_clock: Any, batch: Batch, words: Tensor) -> Report:
+        if low is not None:
+            low.copy_(pack.block.data)
+        reports = []
+        for k, tensors in enumerate(lasting):
+            out = replay(*(_of(run, t, k) for t in (*batch, words)), *tensors)
+            torch._foreach_copy_(places[k], [out[number] for number in copied])
+            loss, penalty, *buffers = out[num_trained:]
+            reports.append(Report(loss, penalty, dict(zip(running, buffers, strict=True))))
+        return lift.together(reports) if run.looped else reports[0]
+
+    return gradient
+
+
+def record_weights(run: Any, trained: tuple[str, ...], _clock: Any) -> Callable[..., None]:
+    """(clock) -> None: the `weights` hooks of all members, with what they moved put in place."""
+    pack, program, frozen = run.pack, run.program, run.frozen(trained)
+    params, before = run.params(tuple(pack.params)), run.before()
+
+    def one(params: Any, before: Any, member: Any) -> Any:
+        return weights_of_one(program, _CLOCK, frozen, params, before, member)
+
+    names = list(pack.params)
+    parts = [(name, part) for name, state in pack.states.items() for part in state]
+
+    def outputs(result: Any) -> list[Tensor]:
+        moved, states = result
+        return [*(moved[name] for name in names), *(states[name][part] for name, part in parts)]
+
+    members = _members(run, [params, before, run.member()])
+    recording = _recorded(run, one, [], members[0], outputs)
+    stacks = [*(pack.params[name] for name in names), *(pack.states[name][part] for name, part in parts)]
+    own = recording.outputs  # an output that is the leaf it would be written to has not moved
+    leaves = [id(leaf) for leaf in tree_leaves(members[0])]
+    firsts = [id(leaf) for leaf in _leaves_of(members[0], names, parts)]
+    moved = [i for i, node in enumerate(own) if node is not recording.places[leaves.index(firsts[i])]]
+    recording.outputs = [own[i] for i in moved]
+    lasting = [[*tree_leaves(member), *recording.constants] for member in members]
+    places = [[_of(run, stacks[i], k) for i in moved] for k in range(len(members))]
+    replay = recording.compiled()
+
+    def weights(_clock: Any) -> None:
+        for tensors, place in zip(lasting, places, strict=True):
+            torch._foreach_copy_(place, list(replay(*tensors)))
+
+    return weights
+
+
+def _leaves_of(member: Any, names: Sequence[str], parts: Sequence[tuple[str, str]]) -> list[Tensor]:
+    params, _, rest = member
+    return [*(params[name] for name in names), *(rest.states[name][part] for name, part in parts)]
+
+
+def _recorded(run: Any, one: Callable[..., Any], varying: Sequence[Tensor], lasting: Any, outputs: Any) -> Recording:
+    """Of the first member where members loop, else of the stacks."""
+    function = one if run.looped else lift.vmap(one)
+    return Recording(function, [*(_of(run, tensor, 0) for tensor in varying), *lasting], outputs)
+
+
+def _members(run: Any, stacks: Sequence[Any]) -> list[list[Any]]:
+    """Per member its part of every stack; the stacks themselves where they run as one."""
+    return [list(parts) for parts in zip(*stacks, strict=True)] if run.looped else [list(stacks)]
+
+
+def _of(run: Any, stack: Tensor, member: int) -> Tensor:
+    return stack[member] if run.looped else stack
+
+
+RECORD: dict[str, Callable[..., Callable[..., Any]]] = {"gradients": record_gradient, "weights": record_weights}
