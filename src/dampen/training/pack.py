@@ -7,6 +7,7 @@ the program sees named tensors.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -155,10 +156,30 @@ class Pack:
             if kernel is None:
                 self._plain_step(start, end, steps)
                 continue
-            for row in range(len(self)):
-                parts = {name: t[row, start:end] for name, t in self.optimizer_state.items()}
-                weights, grads = self.block.data[row, start:end], self.grads[row, start:end]
-                kernel(self.optimizer, self.values[row], weights, grads, parts, steps)
+            for row, parts in self._parts(start, end):
+                kernel(self.optimizer, self.values[row], *parts, steps)
+
+    def _parts(self, start: int, end: int) -> list[tuple[int, tuple[Tensor, Tensor, Tensors]]]:
+        """(first row, its weights, gradients and optimizer state) of every stretch that one kernel call can update:
+        a row, or rows with the same strengths of the optimizer where they lie without gaps."""
+        names = [f"optimizer.{name}" for name in tunables(self.optimizer)]
+        own = [tuple(values[name] for name in names) for values in self.values]
+        whole = start == 0 and self.block.data.shape[1] - end < ALIGNMENT
+        known = self.apart.get(("parts", start, end))
+        if known is None or known[0] != own:
+            firsts = [row for row in range(len(own)) if not (whole and row and own[row] == own[row - 1])]
+            cuts = [slice(a, b) for a, b in itertools.pairwise([*firsts, len(own)])]
+            width = slice(start, None if whole else end)
+            pieces = [
+                (
+                    self.block.data[rows, width],
+                    self.grads[rows, width],
+                    {name: t[rows, width] for name, t in self.optimizer_state.items()},
+                )
+                for rows in cuts
+            ]
+            known = self.apart["parts", start, end] = (own, list(zip(firsts, pieces, strict=True)))
+        return known[1]
 
     def _plain_step(self, start: int, end: int, steps: int) -> None:
         columns = {name: self.strengths[f"optimizer.{name}"][:, None] for name in tunables(self.optimizer)}

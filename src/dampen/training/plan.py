@@ -36,6 +36,7 @@ class PackPlan:
     lift: str
     precision: str = "float32"
     torch_randomness: bool = False
+    channels_last: bool = False
 
     def lift_of(self, size: int) -> str:
         """The lift for the members that are left: a pack that shrank below `VMAP_FROM` loops."""

@@ -7,6 +7,7 @@ numbers in the same order, so the results are equal bit for bit (replay.py check
 
 from __future__ import annotations
 
+import math
 import operator
 import types
 from collections.abc import Callable, Sequence
@@ -144,6 +145,7 @@ class _Recorder(TorchDispatchMode):
         self.nodes[id(tensor)] = node
         self.forms[_form(tensor)] = node
         self.alive.append(tensor)
+        node.meta |= {"form": _form(tensor)[1:], "memory": tensor.untyped_storage().data_ptr()}
 
     def _node_of(self, tensor: Tensor) -> fx.Node:
         if id(tensor) not in self.nodes:  # made outside of the dispatcher: the same at every step, or found out
@@ -156,9 +158,8 @@ class _Recorder(TorchDispatchMode):
 
 def _form(tensor: Tensor) -> Any:
     """Equal for two tensors that are the same view of the same memory."""
-    if tensor.numel() == 0:
-        return id(tensor)
-    return tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride(), tensor.device
+    place = tensor.data_ptr() if tensor.numel() else id(tensor)
+    return place, tensor.dtype, tensor.shape, tensor.stride(), tensor.device
 
 
 def _gathers(func: Any, args: Any) -> bool:
@@ -184,8 +185,47 @@ def _shorten(graph: fx.Graph) -> None:
     for node in reversed(pure):
         if not node.users and "out" not in node.kwargs:
             graph.erase_node(node)
+    _reuse(graph)
     for node in graph.nodes:
         node.target = _direct(node.target)
+
+
+_WRITING = {
+    _aten.add.Tensor: (_aten.add.out, "out"),
+    _aten.mul.Tensor: (_aten.mul.out, "out"),
+    _aten.sub.Tensor: (_aten.sub.out, "out"),
+    _aten.div.Tensor: (_aten.div.out, "out"),
+    _aten.threshold_backward.default: (_aten.threshold_backward.grad_input, "grad_input"),
+}
+"""Elementwise operations, as they are where they are told where to write."""
+
+
+def _reuse(graph: fx.Graph) -> None:
+    """Let elementwise operations write over an operand that nobody reads again: memory that is in the cache."""
+    order = {node: number for number, node in enumerate(graph.nodes)}
+    last: dict[int, float] = {}
+    for node in graph.nodes:
+        if "memory" in node.meta:
+            used = math.inf if node.op == "placeholder" else max(map(order.__getitem__, node.users), default=0)
+            last[node.meta["memory"]] = max(last.get(node.meta["memory"], 0), used)
+    for node in graph.nodes:
+        if node.target not in _WRITING or node.kwargs:
+            continue
+        for operand in node.args:
+            same = isinstance(operand, fx.Node) and operand.meta.get("form") == node.meta["form"]
+            if same and last[operand.meta["memory"]] == order[node]:
+                node.target, where = _WRITING[node.target]
+                node.kwargs = {where: operand}
+                _move(graph, node.meta["memory"], operand.meta["memory"])
+                last[operand.meta["memory"]] = last[node.meta["memory"]]
+                break
+
+
+def _move(graph: fx.Graph, old: int, new: int) -> None:
+    """What was in one memory is now in the other, views of it included."""
+    for node in graph.nodes:
+        if node.meta.get("memory") == old:
+            node.meta["memory"] = new
 
 
 def _mutates(node: fx.Node) -> bool:
@@ -197,6 +237,8 @@ def _direct(target: Any) -> Any:
     if target in KERNELS:
         return KERNELS[target]
     if not isinstance(target, torch._ops.OpOverload) or target.namespace != "aten":
+        return target
+    if target is _aten.threshold_backward.grad_input:
         return target
     binding = getattr(torch, target._schema.name.removeprefix("aten::"), None)
     return binding if isinstance(binding, types.BuiltinFunctionType) else target

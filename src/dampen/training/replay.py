@@ -46,14 +46,14 @@ class Checked:
         result = self.plain(*args)
         after = [tensor.clone() for tensor in self.written]
         self._put(before)
-        if self.fast is None:
-            try:
+        try:
+            if self.fast is None:
                 self.fast = self.record(*args)
-            except Exception as error:  # whatever cannot be recorded runs as it is, and says itself what is wrong
-                self.refused = f"{type(error).__name__}: {error}"
-        else:
-            self.trusted = self._same(result, after, self.fast(*args))
-            self.refused = "" if self.trusted else "a replay came to other numbers"
+            else:
+                self.trusted = self._same(result, after, self.fast(*args))
+                self.refused = "" if self.trusted else "a replay came to other numbers"
+        except Exception as error:  # whatever cannot be replayed runs as it is, and says itself what is wrong
+            self.refused = f"{type(error).__name__}: {error}"
         self._put(after)
         return result
 

@@ -247,7 +247,7 @@ def start(problem: Problem, members: Sequence[Member], plan: PackPlan, train_sam
     model, layout = prepared[0].model, prepared[0].layouts[-1]
     program = Program(
         techniques=techniques,
-        forward=Forward(model, layout.running),
+        forward=Forward(model, layout.running, plan.channels_last),
         layout=layout,
         facts=facts[0],
         device=problem.device,
