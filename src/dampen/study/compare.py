@@ -20,6 +20,7 @@ from ..presets import BASELINE, DEFAULT, as_recipe, baseline, candidates, defaul
 from ..recipe import Recipe
 from ..training.fit import able, check_seed, fit_pack
 from ..training.fitted import Fitted
+from ..training.measure import measured_plan
 from ..training.plan import Plan, make_plan, on_device
 from ..training.problem import Member, Problem, as_device, check_fits, check_recipe
 from .comparison import Comparison, notes_of, versions
@@ -45,6 +46,7 @@ def compare(
     metric: str | None = None,
     tune_lr: bool = False,
     device: str = "cpu",
+    precision: str = "auto",
     plan: Mapping[str, Any] | None = None,
     watch: Watch | None = None,
     on_plan: Callable[[Plan], None] | None = None,
@@ -56,25 +58,33 @@ def compare(
     each a `Recipe`, a technique, or text such as "Dropout(rate=0.3) + L2"; by default every technique that suits
     the problem. Baseline and default are always there. seeds: how many (they are 0, 1, 2, ...), or which.
     metric: accuracy, balanced_accuracy, log_loss, r2, mse. tune_lr: three learning rates per recipe, chosen on
-    validation. plan: the `plan` of an earlier answer, replayed: the same packs give the same bits. Ctrl-C ends the
-    study with the recipes that are complete. watch is called after every epoch of a pack, on_plan before training.
+    validation. precision: float32, bf16 (products only), or auto: what is measured to be faster. plan: the `plan` of
+    an earlier answer, replayed: the same packs give the same bits. Ctrl-C ends the study with the recipes that are
+    complete. watch is called after every epoch of a pack, on_plan before training.
 
     Raises `DampenError` where model, data and recipes do not fit together, before anything is trained.
     """
     chosen_seeds = _seeds(seeds)
     dataset = as_dataset(data)
-    problem = Problem(dataset, model or MLP(), epochs, batch_size, metric, device=as_device(device))  # type: ignore[arg-type]
+    problem = Problem(
+        dataset, model or MLP(), epochs, batch_size, metric, device=as_device(device), precision=precision
+    )
     named = _recipes(recipes, problem)
     members = [Member(name, recipe, seed) for name, recipe in _tuned(named, tune_lr).items() for seed in chosen_seeds]
     ability = able(problem)
-    chosen = _replayed(plan, members) if plan is not None else make_plan(problem, members, ability)
+    if plan is not None:
+        chosen = _replayed(plan, members)
+    else:
+        chosen = measured_plan(problem, members, make_plan(problem, members, ability), ability)
     if on_plan is not None:
         on_plan(chosen)
     done, interrupted = _train(problem, members, chosen, watch)
     kept = _chosen(done, named, len(chosen_seeds), problem, tune_lr)
     complete = {name: named[name] for name in kept}
     measured = BASELINE in kept and not interrupted
-    costs = step_costs(problem, complete, chosen_seeds, ability) if measured else None
+    packs = {members[i].label: pack for pack in chosen.packs for i in pack.members}
+    how = {name: packs[_label(name, 1.0) if tune_lr else name] for name in complete}
+    costs = step_costs(problem, complete, chosen_seeds, how, ability) if measured else None
     return _comparison(problem, kept, costs, chosen, chosen_seeds, interrupted, tune_lr, len(done))
 
 

@@ -17,6 +17,7 @@ from ..recipe import Recipe
 from . import checkpoint
 from .epochs import Training
 from .fitted import Fitted
+from .measure import measured_plan
 from .plan import Ability, PackPlan, ability_of, make_plan
 from .problem import Member, Problem, as_device, check_fits, prepare
 from .run import start
@@ -38,18 +39,23 @@ def fit(
     batch_size: int = 64,
     metric: str | None = None,
     device: str = "cpu",
+    precision: str = "auto",
 ) -> Fitted:
     """Train one network with one recipe (a `Recipe`, a technique, text such as "Dropout + L2", or None).
 
     model: a function that returns a fresh `nn.Module`, or e.g. `MLP((128, 128))`. data: a name, (inputs, targets)
-    or a `Dataset`. The seed decides split, batch order, initial weights and all draws.
+    or a `Dataset`. The seed decides split, batch order, initial weights and all draws. precision: "float32", "bf16"
+    (products in bf16, weights in float32), or "auto": whatever a few steps of each show to be faster.
 
     Raises `DampenError` where model, data and recipe do not fit together.
     """
-    problem = Problem(as_dataset(data), model, epochs, batch_size, metric, device=as_device(device))  # type: ignore[arg-type]
+    problem = Problem(
+        as_dataset(data), model, epochs, batch_size, metric, device=as_device(device), precision=precision
+    )
     member = Member("", as_recipe(recipe), check_seed(seed))
     check_fits(problem, member.recipe)
-    (pack,) = make_plan(problem, [member], able(problem)).packs
+    ability = able(problem)
+    (pack,) = measured_plan(problem, [member], make_plan(problem, [member], ability), ability).packs
     return fit_pack(problem, [member], pack)[0]
 
 

@@ -1,4 +1,5 @@
-"""Which members train together, and how: decided once, by rule, before training.
+"""Which members train together, and how: decided once, before training; the packs by rule, here, how they run by
+measuring (measure.py).
 
 A plan is a plain record. It is printed, stored and replayed, because it decides bits: packed and solo runs of the
 same member agree to rounding, two runs of the same plan agree exactly.
@@ -8,8 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 
@@ -43,24 +44,51 @@ class PackPlan:
         return "vmap" if self.lift == "vmap" and size >= VMAP_FROM else "loop"
 
 
+class Measured(NamedTuple):
+    """A step of a pack of this many members, run in this way, took so many milliseconds."""
+
+    members: int
+    lift: str
+    precision: str
+    channels_last: bool
+    milliseconds: float
+
+
 @dataclasses.dataclass(frozen=True)
 class Plan:
+    """measured: what the choice of lift, precision and memory format rests on; empty where a rule decided."""
+
     packs: tuple[PackPlan, ...]
+    measured: tuple[Measured, ...] = ()
 
     def to_record(self) -> dict[str, Any]:
-        return {"rule": "by rule", "packs": [dataclasses.asdict(pack) for pack in self.packs]}
+        return {
+            "packs": [dataclasses.asdict(pack) for pack in self.packs],
+            "measured": [measured._asdict() for measured in self.measured],
+        }
 
     @staticmethod
-    def from_record(record: dict[str, Any]) -> Plan:
+    def from_record(record: Mapping[str, Any]) -> Plan:
         packs = [{k: tuple(v) if isinstance(v, list) else v for k, v in p.items()} for p in record["packs"]]
-        return Plan(tuple(PackPlan(**pack) for pack in packs))
+        return Plan(
+            tuple(PackPlan(**pack) for pack in packs), tuple(Measured(**m) for m in record.get("measured", ()))
+        )
 
     def __str__(self) -> str:
-        lines = ["pack  members  lift  precision  techniques"]
+        lines = ["pack  members  lift  precision  images         techniques"]
         for number, pack in enumerate(self.packs):
-            names = ", ".join(pack.techniques) or "none"
-            lines.append(f"{number:>4}  {len(pack.members):>7}  {pack.lift:<4}  {pack.precision:<9}  {names}")
+            names, form = ", ".join(pack.techniques) or "none", _form(pack)
+            lines.append(f"{number:>4}  {len(pack.members):>7}  {pack.lift:<4}  {pack.precision:<9}  {form:<13}  {names}")
+        if self.measured:
+            lines += ["", "measured: members  lift  precision  images         ms a step"]
+        for m in self.measured:
+            line = f"{m.members:>17}  {m.lift:<4}  {m.precision:<9}  {_form(m):<13}  {m.milliseconds:>9.2f}"
+            lines.append(line)
         return "\n".join(lines)
+
+
+def _form(plan: PackPlan | Measured) -> str:
+    return "channels last" if plan.channels_last else "as they are"
 
 
 def make_plan(problem: Problem, members: Sequence[Member], ability: Ability) -> Plan:
@@ -70,12 +98,11 @@ def make_plan(problem: Problem, members: Sequence[Member], ability: Ability) -> 
         device = {n: t for n, t in member.recipe.active.items() if on_device(t)}
         identity = (structure(member.recipe.optimizer), tuple((n, structure(t)) for n, t in device.items()))
         groups.setdefault(identity, Group(member.recipe.optimizer, {}, [])).add(position, device)
-    packs = []
+    packs, precision = [], "float32" if problem.precision == "auto" else problem.precision
     for group in _merged(list(groups.values())):
         for start in range(0, len(group.members), LARGEST_PACK):
             chosen = tuple(group.members[start : start + LARGEST_PACK])
             lift = "vmap" if ability.vmap and len(chosen) >= VMAP_FROM else "loop"
-            precision = {torch.float64: "float64"}.get(problem.dtype, "float32")
             packs.append(PackPlan(chosen, tuple(group.techniques), lift, precision, ability.torch_randomness))
     return Plan(tuple(packs))
 
@@ -158,11 +185,14 @@ def _common_order(first: list[str], second: list[str]) -> list[str] | None:
 
 @dataclasses.dataclass(frozen=True)
 class Ability:
-    """vmap: whether the batched program runs and pays. torch_randomness: whether the network draws numbers that
-    are not keyed (found by running it twice); such a network loops under a seeded generator."""
+    """vmap: whether the batched program runs and may pay. torch_randomness: whether the network draws numbers that
+    are not keyed (found by running it twice); such a network loops under a seeded generator. bf16: whether the
+    machine computes in it. images: whether convolutions go over images."""
 
     vmap: bool
     torch_randomness: bool
+    bf16: bool
+    images: bool
 
 
 def ability_of(problem: Problem, prepared: Prepared) -> Ability:
@@ -176,9 +206,20 @@ def ability_of(problem: Problem, prepared: Prepared) -> Ability:
         first, _ = forward(params, buffers, inputs)
         second, _ = forward(params, buffers, inputs)
         random = not torch.equal(first, second)
-        slow = layout.convolutional or layout.recurrent or random
+        on_cpu = problem.device.type == "cpu"  # where grouped convolution is slow: vmap loses 2.5 times
+        slow = (on_cpu and layout.convolutional) or layout.recurrent or random
         with warnings.catch_warnings():
-            return Ability(vmap=not slow and _vmaps(forward, params, buffers, inputs), torch_randomness=random)
+            vmap = not slow and _vmaps(forward, params, buffers, inputs)
+    images = layout.convolutional and problem.inputs.dim() == 4
+    return Ability(vmap, random, computes_in_bf16(problem.device) and problem.dtype == torch.float32, images)
+
+
+def computes_in_bf16(device: torch.device) -> bool:
+    """Whether the machine has instructions for bf16; where a CPU has none it is up to 80 times slower."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    known = [getattr(torch.cpu, name, bool) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")]
+    return device.type == "cpu" and any(supported() for supported in known)
 
 
 def _vmaps(forward: Forward, params: Any, buffers: Any, inputs: torch.Tensor) -> bool:

@@ -22,6 +22,7 @@ from ..techniques.model.dropout import Dropout
 from .metrics import Metric, choose
 
 CPU = torch.device("cpu")
+PRECISIONS = ("auto", "float32", "bf16")
 
 
 class Member(NamedTuple):
@@ -34,7 +35,8 @@ class Member(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Problem:
-    """data, model factory, and the settings of a study. dtype: of weights and data (float64 in the laws)."""
+    """data, model factory, and the settings of a study. dtype: of weights and data (float64 in the laws).
+    precision: of the products; "auto" is what the plan measures to be fastest, float32 or bf16 (weights stay float32)."""
 
     data: Dataset
     model: Callable[..., nn.Module]
@@ -43,9 +45,14 @@ class Problem:
     metric: Any = None
     dtype: torch.dtype = torch.float32
     device: torch.device = CPU
+    precision: str = "auto"
 
     def __post_init__(self) -> None:
         check_factory(self.model)
+        if self.dtype == torch.float64:
+            object.__setattr__(self, "precision", "float64")
+        elif self.precision not in PRECISIONS:
+            raise DampenError(f"precision must be one of {', '.join(PRECISIONS)}; got {self.precision!r}.")
         for name in ("epochs", "batch_size"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
