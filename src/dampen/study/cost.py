@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import statistics
 import time
 from collections.abc import Mapping, Sequence
@@ -11,8 +10,8 @@ import torch
 
 from ..presets import BASELINE
 from ..recipe import Recipe
-from ..training.measure import ready, seconds_of
-from ..training.plan import Ability, PackPlan, make_plan
+from ..training.measure import ready, run_as, seconds_of
+from ..training.plan import Ability, PackPlan, make_plan, threads
 from ..training.problem import Member, Problem
 from ..training.run import Run
 
@@ -26,7 +25,7 @@ def step_costs(
     problem: Problem, recipes: Mapping[str, Recipe], seeds: Sequence[int], how: Mapping[str, PackPlan], ability: Ability
 ) -> dict[str, float]:
     """Median time of a training step of each recipe, packed over the seeds, relative to the baseline's. how: the
-    pack in which each recipe trained; its lift, precision and memory format count."""
+    pack in which each recipe trained; the way that one runs counts."""
     times: dict[str, list[float]] = {name: [] for name in recipes}
     began = time.perf_counter()
     with torch.no_grad():
@@ -35,15 +34,13 @@ def step_costs(
             if turn >= 3 and time.perf_counter() - began > SECONDS:
                 break
             for name, run in runs.items():
-                times[name].append(seconds_of(run, STEPS))
+                with threads(run.plan.threads):
+                    times[name].append(seconds_of(run, STEPS))
     medians = {name: statistics.median(all_) for name, all_ in times.items()}
     return {name: seconds / medians[BASELINE] for name, seconds in medians.items()}
 
 
-def _run(
-    problem: Problem, name: str, recipe: Recipe, seeds: Sequence[int], how: PackPlan, ability: Ability
-) -> Run:
+def _run(problem: Problem, name: str, recipe: Recipe, seeds: Sequence[int], how: PackPlan, ability: Ability) -> Run:
     members = [Member(name, recipe, seed) for seed in seeds]
     alone = make_plan(problem, members, ability).packs[0]
-    same = dataclasses.replace(alone, lift=how.lift, precision=how.precision, channels_last=how.channels_last)
-    return ready(problem, members, same)
+    return ready(problem, members, run_as(alone, how))

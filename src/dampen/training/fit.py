@@ -18,7 +18,7 @@ from . import checkpoint
 from .epochs import Training
 from .fitted import Fitted
 from .measure import measured_plan
-from .plan import Ability, PackPlan, ability_of, make_plan
+from .plan import Ability, PackPlan, ability_of, make_plan, threads
 from .problem import Member, Problem, as_device, check_fits, prepare
 from .run import start
 
@@ -85,7 +85,7 @@ def fit_pack(
     folder: where the state is saved after every epoch, and taken up again if it is there already.
     stop_after: leave after this many epochs with nothing but the checkpoint (returns []).
     """
-    with torch.no_grad():
+    with torch.no_grad(), threads(plan.threads):
         training = Training(problem, members, plan, start(problem, members, plan, TRAIN_SAMPLE))
         if folder is not None:
             checkpoint.restore(folder, training)

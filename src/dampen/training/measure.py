@@ -1,6 +1,6 @@
 """How packs should run, found by running them: a few steps of each candidate, before training.
 
-Lift, precision and memory format are tried one after the other, each on top of the best so far. Packs of the same
+Lift, precision, memory format and number of threads are tried one after the other, each on top of the best so far. Packs of the same
 size share one measurement: what a technique adds costs every candidate much the same.
 """
 
@@ -12,11 +12,12 @@ from collections.abc import Sequence
 
 import torch
 
-from .plan import VMAP_FROM, Ability, Measured, PackPlan, Plan
+from .plan import VMAP_FROM, Ability, Measured, PackPlan, Plan, threads
 from .problem import Member, Problem
 from .replay import FROM_STEPS
 from .run import Run, start
 
+HOW = ("lift", "precision", "channels_last", "threads")
 MARGIN = 0.05
 """A candidate must be this much faster than what it replaces: the plan should not hang on noise."""
 ROUNDS, STEPS, WARM_UP = 4, 3, 2
@@ -34,12 +35,13 @@ def measured_plan(problem: Problem, members: Sequence[Member], plan: Plan, abili
         if size not in chosen:
             chosen[size], times = _fastest(problem, members, pack, ability)
             measured += times
-    packs = tuple(
-        dataclasses.replace(pack, lift=best.lift, precision=best.precision, channels_last=best.channels_last)
-        for pack in plan.packs
-        for best in [chosen[len(pack.members)]]
-    )
+    packs = tuple(run_as(pack, chosen[len(pack.members)]) for pack in plan.packs)
     return Plan(packs, tuple(measured))
+
+
+def run_as(pack: PackPlan, other: PackPlan) -> PackPlan:
+    """The pack, run the way the other one runs."""
+    return dataclasses.replace(pack, **{field: getattr(other, field) for field in HOW})
 
 
 def _fastest(
@@ -54,7 +56,7 @@ def _fastest(
             if times.get(rival, float("inf")) < (1 - MARGIN) * times[best]:
                 best = rival
     return best, [
-        Measured(len(pack.members), p.lift, p.precision, p.channels_last, 1e3 * seconds)
+        Measured(len(pack.members), *(getattr(p, field) for field in HOW), 1e3 * seconds)
         for p, seconds in known.items()
         if seconds
     ]
@@ -65,6 +67,7 @@ def _choices(problem: Problem, pack: PackPlan, ability: Ability) -> dict[str, tu
         "lift": ("vmap", "loop") if ability.vmap and len(pack.members) >= VMAP_FROM else ("loop",),
         "precision": ("float32", "bf16") if problem.precision == "auto" and ability.bf16 else (pack.precision,),
         "channels_last": (False, True) if ability.images else (False,),
+        "threads": (0, 1) if problem.device.type == "cpu" and torch.get_num_threads() > 1 else (0,),
     }
 
 
@@ -81,7 +84,8 @@ def _times(problem: Problem, members: Sequence[Member], candidates: Sequence[Pac
         turns: dict[PackPlan, list[float]] = {candidate: [] for candidate in runs}
         for _ in range(ROUNDS):
             for candidate, run in runs.items():
-                turns[candidate].append(seconds_of(run, STEPS))
+                with threads(candidate.threads):
+                    turns[candidate].append(seconds_of(run, STEPS))
     return {candidate: min(seconds) for candidate, seconds in turns.items()}
 
 
