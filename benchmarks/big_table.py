@@ -1,5 +1,6 @@
 """A CSV file of 1,000,000 rows and 50 columns: read, and one epoch of a small network, in a process of its own whose
-peak memory is measured. 45 columns of real numbers, three of whole ones, one with 20 words, the label; some cells are empty.
+peak memory is measured. 45 columns of real numbers, three of whole ones, one with 20 words, the label; a few empty
+cells.
 """
 
 from __future__ import annotations

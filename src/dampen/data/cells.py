@@ -51,7 +51,7 @@ def only_numbers(column: Series, who: str, otherwise: str) -> np.ndarray:
     if bad:
         raise DampenError(
             f"{who} must be finite and below 3e38; got NaN, infinity or more in {rows(bad)}. "
-            "Empty these cells, or drop the rows."
+            "Mend these cells, or drop their rows."
         )
     return values.fill_null(float("nan")).to_numpy()
 

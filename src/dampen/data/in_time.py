@@ -54,8 +54,8 @@ def _times(column: Series) -> np.ndarray:
             odd = column.filter(column.is_not_null() & values.is_null())
         if len(odd):
             raise DampenError(
-                f"{who} must hold numbers or dates such as 2024-05-31 or 2024-05-31 18:30; got {shortened(odd[0])} "
-                f"and {rows(len(odd))} like it."
+                f"{who} must hold numbers or dates such as 2024-05-31 or 2024-05-31 18:30; got text in "
+                f"{rows(len(odd))}, first {shortened(odd[0])}."
             )
     missing = values.null_count() + int(values.is_nan().sum())
     if missing:

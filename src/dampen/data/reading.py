@@ -107,6 +107,6 @@ def _check_ragged(path: Path, separator: str, width: int) -> None:
     if first is not None:
         line, found, start = first
         raise DampenError(
-            f"Every row of {path.name!r} must have {width} cells, as its header has; {rows(count)} differ, first line "
-            f"{line} with {found}, {shortened(start)} in front. Quote cells that contain {separator!r}."
+            f"Every row of {path.name!r} must have {width} cells, as its header has; got others in {rows(count)}, "
+            f"first line {line} with {found}, starting with {shortened(start)}. Quote cells that contain {separator!r}."
         )

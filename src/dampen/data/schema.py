@@ -53,9 +53,9 @@ class Schema:
     scale: str = "standard"
 
     def __post_init__(self) -> None:
-        for name, known in (("coding", CODINGS), ("scale", SCALES)):
-            if getattr(self, name) not in known:
-                raise DampenError(f"{name} must be {' or '.join(known)}; got {getattr(self, name)!r}.")
+        for option, value, known in (("categories", self.coding, CODINGS), ("scale", self.scale, SCALES)):
+            if value not in known:
+                raise DampenError(f"{option} must be {' or '.join(known)}; got {value!r}.")
 
     @functools.cached_property
     def numbers(self) -> tuple[Column, ...]:
@@ -101,7 +101,7 @@ class Schema:
         return tuple(spans)
 
     def describe(self) -> str:
-        kinds = ((len(self.numbers), "numbers"), (len(self.categorical), "categories"))
+        kinds = ((len(self.numbers), "numeric"), (len(self.categorical), "categorical"))
         return f"{len(self.columns)} columns ({', '.join(f'{count} {kind}' for count, kind in kinds if count)})"
 
     def encode(self, frame: DataFrame) -> Tensor:

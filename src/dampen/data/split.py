@@ -64,21 +64,14 @@ def _by_group(data: Dataset, generator: np.random.Generator) -> Split:
     the two largest groups' worth of rows stands idle."""
     codes = data.groups.numpy()  # type: ignore[union-attr]
     sizes = np.bincount(codes)
-    wanted = [round(fraction * len(codes)) for fraction in (TEST_FRACTION, VALIDATION_FRACTION)]
-    kept = len(codes) - sum(rows + _surplus(rows, sizes) for rows in wanted)
-    if kept < min(wanted) or min(wanted) < 1:
-        raise DampenError(
-            f"Groups must be small enough to divide {len(codes)} rows into three parts; the largest of {len(sizes)} "
-            f"has {sizes.max()} rows. Split by another column, or leave --group out."
-        )
+    counts = sizes_by_group(codes)
     for _ in range(TRIES):
         order = generator.permutation(len(sizes))
         ends = np.cumsum(sizes[order])
-        first = int(np.searchsorted(ends, wanted[0])) + 1  # the fewest groups that hold the wanted rows
-        second = int(np.searchsorted(ends, ends[first - 1] + wanted[1])) + 1
+        first = int(np.searchsorted(ends, counts.test)) + 1  # the fewest groups that hold the wanted rows
+        second = int(np.searchsorted(ends, ends[first - 1] + counts.validation)) + 1
         place = np.empty(len(sizes), dtype=int)
         place[order] = np.repeat([2, 1, 0], [first, second - first, len(sizes) - second])
-        counts = (kept, wanted[1], wanted[0])
         parts = [_thinned(np.flatnonzero(place[codes] == part), counts[part], generator) for part in range(3)]
         if data.task != "classes" or bool((data.targets[parts[0]].amax(0) > 0).all()):
             return Split(*(torch.from_numpy(part) for part in parts))
@@ -86,6 +79,27 @@ def _by_group(data: Dataset, generator: np.random.Generator) -> Split:
         "Every class must stand in the training part, whatever groups are drawn for the others; no such division was "
         "found. Merge rare classes, or split by another column."
     )
+
+
+class Sizes(NamedTuple):
+    """Rows of each part."""
+
+    train: int
+    validation: int
+    test: int
+
+
+def sizes_by_group(codes: np.ndarray) -> Sizes:
+    """How many rows each part has where whole groups are drawn, under any seed; refused where groups are too large."""
+    sizes = np.bincount(codes)
+    test, validation = (round(fraction * len(codes)) for fraction in (TEST_FRACTION, VALIDATION_FRACTION))
+    train = len(codes) - sum(wanted + _surplus(wanted, sizes) for wanted in (test, validation))
+    if train < max(test, validation):
+        raise DampenError(
+            f"Groups must be small enough to divide {len(codes)} rows into three parts; the largest of {len(sizes)} "
+            f"has {sizes.max()} rows. Split by another column, or leave --group out."
+        )
+    return Sizes(train, validation, test)
 
 
 def _surplus(wanted: int, sizes: np.ndarray) -> int:

@@ -17,6 +17,7 @@ from .dataset import NUM_PARTS, Dataset
 from .in_time import parts_in_time
 from .reading import read_table
 from .schema import CATEGORY, MIXED, NUMBER, Column, Schema
+from .split import sizes_by_group
 from .target import Target, target_of
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def load_table(
     columns = tuple(_column(column, column.name in categorical) for column in source.values())
     schema = Schema(columns, categories, scale)
     _check_size(schema, wanted)
-    notes = ((f"{rows(empty)} without any cell left out",) if empty else ()) + _row_numbers(source)
+    notes = _notes(empty, codes) + _row_numbers(source)
     return Dataset(
         name=name.partition(".")[0],
         inputs=schema.assemble(source),
@@ -165,6 +166,14 @@ def _categories(column: Series) -> Column:
             f"{shortened(naturally(found)[0])}. It looks like a name or a text: leave it out with --drop."
         )
     return Column(column.name, CATEGORY, (*naturally(found), *((None,) if cells.null_count() else ())))
+
+
+def _notes(empty: int, groups: Tensor | None) -> tuple[str, ...]:
+    idle = 0 if groups is None else len(groups) - sum(sizes_by_group(groups.numpy()))
+    return (
+        *((f"{rows(empty)} without any cell left out",) if empty else ()),
+        *((f"{rows(idle)} idle under every seed, so that no group stands in two parts",) if idle else ()),
+    )
 
 
 def _row_numbers(source: dict[str, Series]) -> tuple[str, ...]:
