@@ -21,22 +21,21 @@ def parts_in_time(column: Series) -> tuple[Tensor, Tensor]:
     of the same time stay together: the cuts move to the nearest change of time."""
     times = _times(column)
     ordered = np.sort(times)
-    test_from = _cut(ordered, (1 - TEST_FRACTION) * len(times))
-    validation_from = _cut(ordered[:test_from], (1 - TEST_FRACTION - VALIDATION_FRACTION) * len(times))
-    if not 0 < validation_from < test_from:
+    changes = np.flatnonzero(np.diff(ordered)) + 1
+    if len(changes) < 2:
         raise DampenError(
             f"The time {column.name!r} must take at least three values, for training, validation and test part; "
-            f"got {len(np.unique(times))}."
+            f"got {len(changes) + 1}."
         )
+    test_from = _nearest(changes[1:], (1 - TEST_FRACTION) * len(times))
+    validation_from = _nearest(changes[changes < test_from], (1 - TEST_FRACTION - VALIDATION_FRACTION) * len(times))
     test = times >= ordered[test_from]
     validation = (times >= ordered[validation_from]) & ~test
     return torch.from_numpy(np.flatnonzero(validation)), torch.from_numpy(np.flatnonzero(test))
 
 
-def _cut(ordered: np.ndarray, place: float) -> int:
-    """The change of time nearest to `place`; 0 where time never changes."""
-    changes = np.flatnonzero(np.diff(ordered)) + 1
-    return int(changes[np.abs(changes - place).argmin()]) if len(changes) else 0
+def _nearest(changes: np.ndarray, place: float) -> int:
+    return int(changes[np.abs(changes - place).argmin()])
 
 
 def _times(column: Series) -> np.ndarray:
@@ -59,7 +58,7 @@ def _times(column: Series) -> np.ndarray:
             )
     missing = values.null_count() + int(values.is_nan().sum())
     if missing:
-        raise DampenError(f"{who} must be known of every row; {rows(missing)} lack it. Drop these rows.")
+        raise DampenError(f"{who} must be known of every row; got none in {rows(missing)}. Drop these rows.")
     return values.to_numpy()
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DampenError
-from .cells import listed, only_numbers, texts
+from .cells import listed, only_numbers, rows, texts
 
 if TYPE_CHECKING:
     from polars import DataFrame, Series
@@ -123,6 +123,11 @@ class Schema:
             if column.missing:
                 matrix[:, indicator] = np.isnan(values)
                 indicator += 1
+            elif missing := int(np.isnan(values).sum()):
+                raise DampenError(
+                    f"The column {column.name!r} must have a number in every row, as in the data set; got none in "
+                    f"{rows(missing)}. No network has learned what to make of that."
+                )
         for column, (start, _) in zip(self.categorical, self.spans, strict=True):
             codes = _codes(source.pop(column.name), column.categories)
             known = np.flatnonzero(codes >= 0)

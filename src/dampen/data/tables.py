@@ -207,7 +207,9 @@ def _groups(column: Series) -> Tensor:
     """The number of each row's group, from 0."""
     cells = texts(column)
     if cells.null_count():
-        raise DampenError(f"The group {column.name!r} must be known of every row; {rows(cells.null_count())} lack it.")
+        raise DampenError(
+            f"The group {column.name!r} must be known of every row; got none in {rows(cells.null_count())}."
+        )
     _, codes = np.unique(cells.to_numpy(), return_inverse=True)
     count = int(codes.max()) + 1
     if count < NUM_PARTS:

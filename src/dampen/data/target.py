@@ -38,7 +38,7 @@ def target_of(column: Series, task: str | None) -> Target:
     cells = texts(column)
     if cells.null_count():
         raise DampenError(
-            f"The target {column.name!r} must have a value in every row; {rows(cells.null_count())} have none. "
+            f"The target {column.name!r} must have a value in every row; got none in {rows(cells.null_count())}. "
             "Drop these rows."
         )
     task = task or _task_of(cells)
