@@ -8,8 +8,9 @@ from helpers import agrees
 from sklearn.datasets import load_wine
 from tabular_sets import diabetes, index, needs_shared, shared, wine
 
-from dampen import DampenError
+from dampen import MLP, DampenError
 from dampen.data import as_dataset, load_table, open_data, split
+from dampen.training.fit import fit
 
 BUNCH = load_wine()
 
@@ -402,3 +403,14 @@ def test_every_shared_table_has_the_rows_columns_and_classes_of_the_index(record
     features = dict(zip(data.schema.features, data.inputs.T, strict=True))
     missing = [name for name in features if name.endswith((" = missing", " is missing"))]
     assert sum(int(features[name].sum()) for name in missing) == record["missing_cells"]
+
+
+@needs_shared
+@pytest.mark.parametrize("record", index(), ids=lambda record: record["name"])
+def test_every_shared_table_trains_an_epoch(record):
+    data = open_data(shared(record["name"]), target=record["target"], categorical=record["categorical"])
+
+    fitted = fit(MLP((16,)), data, epochs=1, batch_size=256)
+
+    assert fitted.history.outcome == "finished"
+    assert np.isfinite(fitted.test["loss"])

@@ -65,3 +65,17 @@ def test_an_mlp_on_one_hot_columns_has_no_embedding(embedded):
         "head.weight",
         "head.bias",
     }
+
+
+def test_a_stack_of_embedding_members_predicts_as_each_alone(embedded):
+    data, facts = embedded
+    models = [MLP((8,))(facts).double() for _ in range(3)]
+    for model in models:
+        adopt(model, facts)
+        model.double()
+    tensors = {name: torch.stack([m.state_dict()[name] for m in models]) for name in models[0].state_dict()}
+    rows = data.inputs[:5].double()
+
+    stacked = torch.func.vmap(lambda own: torch.func.functional_call(models[0], own, (rows,)))(tensors)
+
+    agrees(stacked, torch.stack([model(rows) for model in models]))
