@@ -338,7 +338,7 @@ def test_a_table_is_compared_with_one_command(ran, folder):
     record = strict_json((folder / "table.json").read_text())
 
     assert (code, err) == (0, "")
-    assert out.startswith("table: 60 rows, 2 columns (1 numeric, 1 categorical), 2 classes\n")
+    assert out.startswith("table: 60 rows, 2 columns (1 numeric by quantiles, 1 categorical embedded), 2 classes\n")
     assert set(record["scores"]) == {"baseline", "default", "MixUp"}
 
 

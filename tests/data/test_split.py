@@ -141,6 +141,7 @@ def test_no_group_stands_in_two_parts_and_sizes_do_not_depend_on_the_seed(groupe
     assert 178 - train - 72 == 2 * (largest - 1)
     assert grouped.notes == (f"{2 * (largest - 1)} rows idle under every seed, so that no group stands in two parts",)
     assert "cellar" not in grouped.schema.groups
+    assert grouped.describe().endswith("3 classes, no group in two parts")
 
 
 def test_groups_of_one_size_leave_no_row_idle(tmp_path):
@@ -156,6 +157,40 @@ def test_groups_of_one_size_leave_no_row_idle(tmp_path):
 def test_every_seed_draws_other_groups(grouped):
     assert len({tuple(split(grouped, seed).test.tolist()) for seed in range(10)}) == 10
     agrees(list(split(grouped, 5)), list(split(grouped, 5)))
+
+
+def test_rows_left_idle_are_drawn_over_all_of_the_table(grouped):
+    """Not always the last ones of the file."""
+    idle = torch.zeros(178)
+    for seed in range(200):
+        idle += 1
+        idle[torch.cat(split(grouped, seed))] -= 1
+
+    halves = idle[:89].sum(), idle[89:].sum()
+    np.testing.assert_allclose(halves[0] / halves[1], 1.0, atol=0.25)
+
+
+def test_a_class_of_few_groups_is_always_in_training(tmp_path):
+    """Barolo in three of thirty cellars: one division in a hundred would leave it out of training."""
+    kinds = wine()["kind"].to_numpy()
+    cellar = np.where(kinds == "barolo", np.arange(178) % 3, 3 + np.arange(178) % 9)
+    wine().with_columns(pl.Series("cellar", cellar)).write_csv(tmp_path / "wine.csv")
+    data = load_table(tmp_path / "wine.csv", target="kind", group="cellar")
+
+    lacking = [seed for seed in range(300) if (data.targets[split(data, seed).train].sum(0) == 0).any()]
+
+    assert lacking == []
+
+
+def test_what_decides_the_split_is_in_the_fingerprint(tmp_path):
+    frame = wine().with_columns(pl.Series("cellar", np.arange(178) % 30))
+    frame.write_csv(tmp_path / "wine.csv")
+
+    plain = load_table(tmp_path / "wine.csv", target="kind", drop=["cellar"])
+    grouped = load_table(tmp_path / "wine.csv", target="kind", group="cellar")
+
+    agrees(grouped.inputs.nan_to_num(), plain.inputs.nan_to_num())
+    assert grouped.fingerprint != plain.fingerprint
 
 
 TIMES = {
@@ -177,6 +212,7 @@ def test_the_last_rows_in_time_are_the_test_part_of_every_seed(tmp_path, form):
         agrees([np.sort(place[rows]) for rows in parts], [np.arange(107), np.arange(107, 142), np.arange(142, 178)])
     assert data.protocol == "fixed test"
     assert "when" not in data.schema.groups
+    assert data.describe().endswith("3 classes, split in time")
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,10 @@ class Dataset:
     def describe(self) -> str:
         kind = f"{len(self.classes)} classes" if self.task == "classes" else "numbers as targets"
         shape = f"inputs {' x '.join(str(side) for side in self.input_shape)}"
-        return f"{self.name}: {len(self.inputs)} rows, {self.schema.describe() if self.schema else shape}, {kind}"
+        parts = [f"{len(self.inputs)} rows", self.schema.describe() if self.schema else shape, kind]
+        parts += ["no group in two parts"] if self.groups is not None else []
+        parts += ["split in time"] if self.validation_rows is not None else []
+        return f"{self.name}: {', '.join(parts)}"
 
 
 def digits() -> Dataset:

@@ -101,7 +101,10 @@ class Schema:
         return tuple(spans)
 
     def describe(self) -> str:
-        kinds = ((len(self.numbers), "numeric"), (len(self.categorical), "categorical"))
+        """In words, with what is not the default."""
+        mapped = " by quantiles" if self.scale == "quantile" else ""
+        embedded = " embedded" if self.coding == "embed" else ""
+        kinds = ((len(self.numbers), f"numeric{mapped}"), (len(self.categorical), f"categorical{embedded}"))
         return f"{len(self.columns)} columns ({', '.join(f'{count} {kind}' for count, kind in kinds if count)})"
 
     def encode(self, frame: DataFrame) -> Tensor:
