@@ -18,7 +18,7 @@ from .in_time import parts_in_time
 from .reading import read_table
 from .schema import CATEGORY, MIXED, NUMBER, Column, Schema
 from .split import sizes_by_group
-from .target import Target, target_of
+from .target import MOSTLY, Target, target_of
 
 if TYPE_CHECKING:
     from polars import DataFrame, Series
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 MAX_CATEGORIES = 1000
 MAX_NUMBERS = 2**30
 """Encoded tables of more numbers than this (4 GiB) are refused."""
-MOSTLY = 0.9
-"""A column with at least this share of numbers is meant to hold numbers."""
 
 
 class Read(NamedTuple):

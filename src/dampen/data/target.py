@@ -19,6 +19,7 @@ FEW = 20
 FEW_ROWS = 5
 MAX_CLASSES = 1000
 MOSTLY = 0.9
+"""A column with at least this share of numbers is meant to hold numbers."""
 
 
 class Target(NamedTuple):
