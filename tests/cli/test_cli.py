@@ -39,6 +39,7 @@ for number, arguments in enumerate(json.load(sys.stdin)):
 print(json.dumps(codes))
 """
 SHORT = ["compare", "digits", "--recipe", "Dropout", "--seeds", "2", "--epochs", "2", "--json", "answer.json"]
+TABLE = b"n,x,y\n" + b"".join(f"{row % 7},{row % 3},{'ab'[row % 2]}\n".encode() for row in range(60))
 FILES = {
     "empty.toml": b"",
     "garbage.toml": b"Dropout = (rate 0.3",
@@ -47,9 +48,56 @@ FILES = {
     "steep.toml": b"[[techniques]]\nname = 'Dropout'\nrate = 3",
     "good.toml": Recipe(Dropout(0.3)).to_toml().encode(),
     "Dropout": b"a file without the ending .toml is no recipe file",
+    "table.csv": TABLE,
+    "ragged.csv": TABLE + b"1,2,3,4\n",
+    "header.csv": b"n,x,y\n",
+    "text.csv": TABLE.replace(b"3,0,a", b"3,?,a", 1),
+    "nan.csv": TABLE.replace(b"3,0,a", b"3,nan,a", 1),
+    "one.csv": TABLE.replace(b",b", b",a"),
 }
 BAD = {
-    "unknown data set": (["digit"], "Unknown data set 'digit'. Did you mean 'digits'? Built in: digits."),
+    "unknown data set": (
+        ["digit"],
+        "DATA must be a built-in name, a file or a folder; got 'digit', which does not exist. Did you mean 'digits'?",
+    ),
+    "missing file": (
+        ["tabel.csv"],
+        "DATA must be a built-in name, a file or a folder; got 'tabel.csv', which does not exist. Did you mean "
+        "'table.csv'?",
+    ),
+    "no target": (["table.csv"], "target must name the column to predict; 'table.csv' has n, x, y. Name it with "),
+    "no such column": (["table.csv", "--target", "z"], "Unknown column 'z'. 'table.csv' has n, x, y."),
+    "ragged rows": (
+        ["ragged.csv", "--target", "y"],
+        "Every row of 'ragged.csv' must have 3 cells, as its header has; ",
+    ),
+    "a header": (["header.csv", "--target", "y"], "'header.csv' must have rows; it has a header only."),
+    "text among numbers": (
+        ["text.csv", "--target", "y"],
+        "The column 'x' must hold numbers; got text in 1 row, first '?'. ",
+    ),
+    "nan": (
+        ["nan.csv", "--target", "y"],
+        "The column 'x' must be finite and below 3e38; got NaN, infinity or more in 1 row. ",
+    ),
+    "one class": (["one.csv", "--target", "y"], "The target 'y' must have at least two classes; got one, a."),
+    "a target of texts as numbers": (
+        ["table.csv", "--target", "y", "--task", "numbers"],
+        "The target 'y' must hold numbers; got text in 60 rows, first 'a'. ",
+    ),
+    "a class in one group": (
+        ["table.csv", "--target", "x", "--group", "y"],
+        "The group 'y' must have at least 3 values, one for each part; got 2.",
+    ),
+    "options of a table": (
+        ["digits", "--target", "y", "--drop", "x"],
+        "--target, --drop must not be given with the data set digits. Leave them out.",
+    ),
+    "unknown network": (["digits", "--model", "rnn"], "--model must be mlp or cnn; got 'rnn'."),
+    "layers of a cnn": (
+        ["digits", "--model", "cnn", "--hidden", "8"],
+        "--hidden must not be given with --model cnn. Leave it out.",
+    ),
     "unknown technique": (
         ["digits", "--recipe", "Dropot"],
         "Unknown technique 'Dropot'. Did you mean 'Dropout'? See `dampen techniques`.",
@@ -124,6 +172,26 @@ OTHERS = {
     "debug": ["--debug", "compare", "digits", "--seeds", "0"],
     "debug at the end": ["compare", "digits", "--seeds", "0", "--debug"],
     "short": SHORT,
+    "table": [
+        "compare",
+        "table.csv",
+        "--target",
+        "y",
+        "--categorical",
+        "x",
+        "--categories",
+        "embed",
+        "--scale",
+        "quantile",
+        "--recipe",
+        "MixUp",
+        "--seeds",
+        "2",
+        "--epochs",
+        "1",
+        "--json",
+        "table.json",
+    ],
     "list": ["techniques"],
     "list as json": ["techniques", "--json"],
     "card": ["techniques", "Dropout"],
@@ -264,6 +332,16 @@ def test_a_short_comparison_prints_its_table_and_nothing_on_stderr(ran):
     assert "\x1b" not in out, "no colours where nobody looks"
 
 
+def test_a_table_is_compared_with_one_command(ran, folder):
+    code, out, err = ran["table"]
+
+    record = strict_json((folder / "table.json").read_text())
+
+    assert (code, err) == (0, "")
+    assert out.startswith("table: 60 rows, 2 columns (1 numeric by quantiles, 1 categorical embedded), 2 classes\n")
+    assert set(record["scores"]) == {"baseline", "default", "MixUp"}
+
+
 def test_the_table_says_plainly_that_two_seeds_cannot_tell(ran):
     assert "Nothing can be concluded yet" in " ".join(ran["short"].out.split())
 
@@ -359,6 +437,16 @@ def test_a_card_is_strict_json_too(ran, technique):
 OPTIONS = {
     "compare": {
         "data",
+        "--target",
+        "--task",
+        "--group",
+        "--time",
+        "--drop",
+        "--categorical",
+        "--categories",
+        "--scale",
+        "--skip-broken",
+        "--model",
         "--recipe",
         "--seeds",
         "--epochs",

@@ -154,7 +154,9 @@ def test_a_dataset_a_pair_and_a_name_are_data():
 
 @pytest.mark.parametrize("data", [None, 3, (1, 2, 3), np.zeros((9, 2))])
 def test_anything_else_is_no_data(data):
-    with pytest.raises(DampenError, match=r"^data must be a name, a Dataset, \(inputs, targets\) or \(inputs, "):
+    with pytest.raises(
+        DampenError, match=r"^data must be a name, a path, a Dataset, \(inputs, targets\) or \(inputs, "
+    ):
         as_dataset(data)
 
 

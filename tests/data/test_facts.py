@@ -1,11 +1,13 @@
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from helpers import agrees
 from sklearn.datasets import load_diabetes, load_linnerud, load_wine
 from sklearn.preprocessing import StandardScaler
+from tabular_sets import wine
 
-from dampen.data import Facts, facts_of, load, split
+from dampen.data import Facts, facts_of, load, load_table, split
 from dampen.data.dataset import from_arrays
 from dampen.data.facts import TENSORS
 
@@ -120,3 +122,97 @@ def test_facts_carry_their_tensors_by_name():
 
     assert list(tensors) == list(TENSORS)
     assert all(getattr(Facts, "__annotations__", {}).get(name) == "Tensor" for name in tensors)
+
+
+# ------------------------------------------------------------------ tables: NumPy's on the training rows alone
+
+
+@pytest.fixture(scope="module", params=["standard", "quantile"])
+def table(request, tmp_path_factory):
+    """Wine with missing cells, a category that one seed's training part lacks, and that part's rows."""
+    frame = wine()
+    rare = pl.when(pl.int_range(pl.len()) == 7).then(pl.lit("cloudy")).otherwise(frame["body"])
+    file = tmp_path_factory.mktemp("facts") / "wine.csv"
+    frame.with_columns(rare.alias("body")).write_csv(file)
+    data = load_table(file, target="kind", scale=request.param)
+    seed = next(seed for seed in range(50) if 7 not in split(data, seed).train)
+    return data, split(data, seed).train
+
+
+def facts_of_part(data, rows):
+    return facts_of(data.inputs.double(), data.targets.double(), data.task, rows=rows, schema=data.schema)
+
+
+def test_facts_of_a_table_skip_missing_cells_and_leave_zeros_and_ones_as_they_are(table):
+    data, rows = table
+
+    facts = facts_of_part(data, rows)
+
+    numbers = data.inputs[rows].double().numpy()[:, :13]
+    binary = np.zeros(data.inputs.shape[1] - 13)
+    agrees(facts.mean, np.r_[np.nanmean(numbers, 0), binary])
+    agrees(facts.std, np.r_[np.nanstd(numbers, 0), binary + 1])
+    agrees(facts.low[:13], np.nanmin(numbers, 0))
+    agrees(facts.high[:13], np.nanmax(numbers, 0))
+    agrees(facts.fill, facts.mean)
+    assert np.isnan(numbers[:, 2]).any()
+    everything = np.nanmean(data.inputs.double().numpy()[:, :13], 0)
+    assert np.abs(everything - facts.mean[:13].numpy()).max() > 1e-3, "all rows would give other facts"
+
+
+def test_the_vocabulary_is_the_training_part_s(table):
+    data, rows = table
+
+    facts = facts_of_part(data, rows)
+
+    unknown = [name for name, known in zip(data.schema.features, facts.known.tolist(), strict=True) if not known]
+    assert unknown == ["body = cloudy"]
+
+
+def test_quantiles_are_numpy_s_of_the_training_rows_and_only_where_asked_for(table):
+    data, rows = table
+
+    facts = facts_of_part(data, rows)
+
+    if data.schema.scale == "standard":
+        assert facts.quantiles is None
+        return
+    numbers = data.inputs[rows].double().numpy()[:, :13]
+    agrees(facts.quantiles, np.nanquantile(numbers, np.linspace(0, 1, 100), axis=0).T, rtol=1e-9)
+
+
+def test_facts_in_chunks_are_the_facts_of_all_rows(table, monkeypatch):
+    data, rows = table
+    whole = facts_of_part(data, rows)
+
+    monkeypatch.setattr("dampen.data.facts.CHUNK_NUMBERS", 5 * data.inputs.shape[1])
+
+    agrees(facts_of_part(data, rows).tensors(), whole.tensors(), rtol=1e-10)
+
+
+def test_a_column_without_a_number_in_the_training_part_says_nothing(table):
+    data, rows = table
+    inputs = data.inputs.double()
+    inputs[rows, 2] = np.nan
+
+    facts = facts_of(inputs, data.targets.double(), data.task, rows=rows, schema=data.schema)
+
+    agrees([facts.mean[2], facts.std[2], facts.fill[2], facts.known[2]], [0.0, 1.0, 0.0, 0.0])
+
+
+def test_facts_of_plain_arrays_carry_nothing_of_tables():
+    data = from_arrays(WINE.data, WINE.target)
+
+    assert set(facts_of(data.inputs, data.targets, data.task).tensors()) == set(TENSORS)
+
+
+def test_facts_of_whole_pixels_are_those_of_the_same_numbers():
+    images = load("digits")
+    pixels = from_arrays(images.inputs.to(torch.uint8), images.targets.argmax(1))
+    rows = split(images, 0).train
+
+    facts = facts_of(pixels.inputs, pixels.targets, "classes", rows=rows)
+
+    assert pixels.inputs.dtype == torch.uint8
+    assert pixels.fingerprint != images.fingerprint
+    agrees(facts.tensors(), facts_of(images.inputs[rows], images.targets[rows], "classes").tensors(), rtol=1e-6)

@@ -1,10 +1,12 @@
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from helpers import agrees
 from sklearn.datasets import load_diabetes, load_wine
+from tabular_sets import wine
 
-from dampen.data import load, split
+from dampen.data import load, load_table, split
 from dampen.data.dataset import from_arrays
 
 WINE, DIABETES = load_wine(), load_diabetes()
@@ -107,3 +109,126 @@ def test_six_rows_of_numbers_can_be_split():
     data = from_arrays(DIABETES.data[:6], DIABETES.target[:6])
 
     assert all(len(part) for part in split(data, 0))
+
+
+# ------------------------------------------------------------------ groups and times
+
+
+@pytest.fixture(scope="module")
+def grouped(tmp_path_factory):
+    """Wine from 30 cellars of two to ten bottles."""
+    frame = wine().sample(fraction=1.0, shuffle=True, seed=1)
+    cellar = np.sort(np.random.default_rng(0).integers(0, 30, len(frame)))
+    file = tmp_path_factory.mktemp("split") / "wine.csv"
+    frame.with_columns(pl.Series("cellar", cellar)).write_csv(file)
+    return load_table(file, target="kind", group="cellar")
+
+
+def test_no_group_stands_in_two_parts_and_sizes_do_not_depend_on_the_seed(grouped):
+    sizes = set()
+
+    for seed in range(50):
+        parts = split(grouped, seed)
+        groups = [set(grouped.groups[rows].tolist()) for rows in parts]
+        assert sum(map(len, groups)) == len(set.union(*groups))
+        assert len(set(torch.cat(parts).tolist())) == sum(map(len, parts))
+        assert (grouped.targets[parts.train].sum(0) > 0).all()
+        sizes.add(tuple(map(len, parts)))
+
+    ((train, validation, test),) = sizes
+    largest = int(grouped.groups.bincount().max())
+    assert (validation, test) == (36, 36)
+    assert 178 - train - 72 == 2 * (largest - 1)
+    assert grouped.notes == (f"{2 * (largest - 1)} rows idle under every seed, so that no group stands in two parts",)
+    assert "cellar" not in grouped.schema.groups
+    assert grouped.describe().endswith("3 classes, no group in two parts")
+
+
+def test_groups_of_one_size_leave_no_row_idle(tmp_path):
+    frame = wine()[:170].with_columns(pl.Series("case", np.arange(170) % 85))
+    frame.write_csv(tmp_path / "wine.csv")
+
+    data = load_table(tmp_path / "wine.csv", target="kind", group="case")
+
+    assert [len(rows) for rows in split(data, 0)] == [102, 34, 34]
+    assert data.notes == ()
+
+
+def test_every_seed_draws_other_groups(grouped):
+    assert len({tuple(split(grouped, seed).test.tolist()) for seed in range(10)}) == 10
+    agrees(list(split(grouped, 5)), list(split(grouped, 5)))
+
+
+def test_rows_left_idle_are_drawn_over_all_of_the_table(grouped):
+    """Not always the last ones of the file."""
+    idle = torch.zeros(178)
+    for seed in range(200):
+        idle += 1
+        idle[torch.cat(split(grouped, seed))] -= 1
+
+    halves = idle[:89].sum(), idle[89:].sum()
+    np.testing.assert_allclose(halves[0] / halves[1], 1.0, atol=0.25)
+
+
+def test_a_class_of_few_groups_is_always_in_training(tmp_path):
+    """Barolo in three of thirty cellars: one division in a hundred would leave it out of training."""
+    kinds = wine()["kind"].to_numpy()
+    cellar = np.where(kinds == "barolo", np.arange(178) % 3, 3 + np.arange(178) % 9)
+    wine().with_columns(pl.Series("cellar", cellar)).write_csv(tmp_path / "wine.csv")
+    data = load_table(tmp_path / "wine.csv", target="kind", group="cellar")
+
+    lacking = [seed for seed in range(300) if (data.targets[split(data, seed).train].sum(0) == 0).any()]
+
+    assert lacking == []
+
+
+def test_what_decides_the_split_is_in_the_fingerprint(tmp_path):
+    frame = wine().with_columns(pl.Series("cellar", np.arange(178) % 30))
+    frame.write_csv(tmp_path / "wine.csv")
+
+    plain = load_table(tmp_path / "wine.csv", target="kind", drop=["cellar"])
+    grouped = load_table(tmp_path / "wine.csv", target="kind", group="cellar")
+
+    agrees(grouped.inputs.nan_to_num(), plain.inputs.nan_to_num())
+    assert grouped.fingerprint != plain.fingerprint
+
+
+TIMES = {
+    "numbers": lambda place: [str(1.5 * p) for p in place],
+    "dates": lambda place: [f"{2000 + p // 300}-{1 + p % 300 // 28:02d}-{1 + p % 28:02d}" for p in place],
+    "times of day": lambda place: [f"2024-05-{1 + p // 24:02d} {p % 24:02d}:00" for p in place],
+}
+
+
+@pytest.mark.parametrize("form", TIMES)
+def test_the_last_rows_in_time_are_the_test_part_of_every_seed(tmp_path, form):
+    place = np.random.default_rng(3).permutation(178)
+    wine().with_columns(pl.Series("when", TIMES[form](place))).write_csv(tmp_path / "wine.csv")
+
+    data = load_table(tmp_path / "wine.csv", target="kind", time="when")
+
+    for seed in (0, 7):
+        parts = split(data, seed)
+        agrees([np.sort(place[rows]) for rows in parts], [np.arange(107), np.arange(107, 142), np.arange(142, 178)])
+    assert data.protocol == "fixed test"
+    assert "when" not in data.schema.groups
+    assert data.describe().endswith("3 classes, split in time")
+
+
+@pytest.mark.parametrize(
+    ("counts", "parts"),
+    [
+        ([100, 30, 20, 28], [{0}, {1, 2}, {3}]),
+        ([100, 30, 10, 10, 28], [{0}, {1, 2}, {3, 4}]),
+        ([158, 10, 10], [{0}, {1}, {2}]),
+    ],
+)
+def test_rows_of_one_time_stay_together(tmp_path, counts, parts):
+    """The cuts move to the nearest change of time that leaves rows for every part."""
+    years = np.repeat(np.arange(len(counts)), counts)
+    frame = wine().sample(fraction=1.0, shuffle=True, seed=1).with_columns(pl.Series("year", years))
+    frame.write_csv(tmp_path / "wine.csv")
+
+    found = split(load_table(tmp_path / "wine.csv", target="kind", time="year"), 0)
+
+    assert [set(years[rows].tolist()) for rows in found] == parts

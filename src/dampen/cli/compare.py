@@ -9,7 +9,28 @@ import typer
 
 
 def compare(
-    data: Annotated[str, typer.Argument(help="A built-in data set: digits.")],
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="A built-in data set (digits, mnist, fashion-mnist, openml:NAME), a table (.csv, .csv.gz, .parquet), "
+            "an .npz file, or a folder of images or IDX files."
+        ),
+    ],
+    target: Annotated[str | None, typer.Option(help="The column of a table to predict.")] = None,
+    task: Annotated[str | None, typer.Option(help="classes or numbers, where the target does not tell.")] = None,
+    group: Annotated[
+        str | None, typer.Option(help="A column whose groups (patients, users) never stand in two parts.")
+    ] = None,
+    time: Annotated[str | None, typer.Option(help="A column of times: the last fifth of the rows judges.")] = None,
+    drop: Annotated[list[str] | None, typer.Option(help="A column to leave out. Can be repeated.")] = None,
+    categorical: Annotated[
+        list[str] | None, typer.Option(help="A column whose numbers are names of categories. Can be repeated.")
+    ] = None,
+    categories: Annotated[str, typer.Option(help="How the network sees categories: onehot or embed.")] = "onehot",
+    scale: Annotated[str, typer.Option(help="How numbers are scaled: standard or quantile.")] = "standard",
+    skip_broken: Annotated[
+        bool, typer.Option("--skip-broken", help="Leave out images that cannot be read, and say which.")
+    ] = False,
     recipe: Annotated[
         list[str] | None,
         typer.Option(
@@ -20,7 +41,8 @@ def compare(
     seeds: Annotated[int, typer.Option(help="Trainings per recipe, paired; at least 6 can tell, 12 see more.")] = 12,
     epochs: Annotated[int, typer.Option(help="Passes over the training part.")] = 40,
     batch_size: Annotated[int, typer.Option(help="Rows in a batch.")] = 64,
-    hidden: Annotated[str, typer.Option(help="Hidden layers of the network.")] = "128,128",
+    model: Annotated[str, typer.Option(help="The network: mlp, or cnn for images.")] = "mlp",
+    hidden: Annotated[str | None, typer.Option(help="Hidden layers of the mlp; by default 128,128.")] = None,
     metric: Annotated[
         str | None, typer.Option(help="accuracy, balanced_accuracy, log_loss, r2 or mse; by default what fits.")
     ] = None,
@@ -34,8 +56,7 @@ def compare(
     """Train with and without each technique, over paired seeds, and judge the difference."""
     from rich.console import Console
 
-    from ..data import load
-    from ..models import MLP
+    from ..data import open_data
     from ..study import compare as run
     from .machine import keep_big_blocks
     from .progress import Progress
@@ -43,11 +64,16 @@ def compare(
     _check_writable(json)
     keep_big_blocks()
     console = Console(highlight=False, soft_wrap=True)
-    dataset = load(data)
-    network = MLP(_widths(hidden))
+    network = _network(model, hidden)
+    dataset = open_data(
+        data, target=target, task=task, group=group, time=time, drop=drop or (), categorical=categorical or (),
+        categories=categories, scale=scale, skip_broken=skip_broken,
+    )  # fmt: skip
 
     def begin(made: Any) -> None:
         console.print(f"{dataset.describe()}\n{network!r}; seeds: {seeds}; epochs: {epochs}")
+        for note in dataset.notes:
+            console.print(f"note: {note}")
         if plan:
             console.print(f"\n{made}")
 
@@ -80,6 +106,22 @@ def _recipe(text: str) -> Any:
     if text in (BASELINE, DEFAULT):
         return text  # both are in every comparison
     return load_recipe(text) if text.endswith(".toml") else parse(text)
+
+
+def _network(model: str, hidden: str | None) -> Any:
+    from ..errors import DampenError
+
+    if model not in ("mlp", "cnn"):
+        raise DampenError(f"--model must be mlp or cnn; got {model!r}.")
+    if model == "cnn":
+        if hidden is not None:
+            raise DampenError("--hidden must not be given with --model cnn. Leave it out.")
+        from ..models.cnn import CNN
+
+        return CNN()
+    from ..models import MLP
+
+    return MLP() if hidden is None else MLP(_widths(hidden))
 
 
 def _widths(text: str) -> tuple[int, ...]:

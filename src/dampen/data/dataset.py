@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,19 @@ from torch import Tensor
 
 from ..errors import DampenError, NoSuchName
 from .facts import words_of
+from .schema import Schema
 
 NUM_PARTS = 3
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
-    """inputs (R, ...) float32; targets (R, C) one-hot or (R, M) numbers, float32; classes: the labels in the
-    order of the columns. test_rows: row numbers of the data set's own test part, or None."""
+    """inputs (R, ...) float32, or uint8 for images (R, C, H, W); targets (R, C) one-hot or (R, M) numbers, float32;
+    classes: the labels in the order of the columns.
+
+    test_rows, validation_rows: row numbers of parts that are the same for every seed, or None. groups (R,): the
+    number of each row's group, where no group may stand in two parts. schema: of a table, whose missing numbers are
+    NaN in the inputs. notes: what was left out or looked odd when the data were read."""
 
     name: str
     inputs: Tensor
@@ -29,6 +35,10 @@ class Dataset:
     task: str
     classes: tuple[str, ...] = ()
     test_rows: Tensor | None = None
+    validation_rows: Tensor | None = None
+    groups: Tensor | None = None
+    schema: Schema | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -44,18 +54,22 @@ class Dataset:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """A hash of inputs, targets and test part: the same data, the same name."""
+        """A hash of inputs, targets and what decides the split: the same data, the same name."""
         digest = hashlib.blake2b(digest_size=16)
-        parts = [self.inputs, self.targets] + ([] if self.test_rows is None else [self.test_rows])
-        for part in parts:
+        for part in (self.inputs, self.targets, self.test_rows, self.validation_rows, self.groups):
+            if part is None:
+                continue
             digest.update(str(tuple(part.shape)).encode())
             digest.update(np.ascontiguousarray(part.numpy()).data)
         return digest.hexdigest()
 
     def describe(self) -> str:
         kind = f"{len(self.classes)} classes" if self.task == "classes" else "numbers as targets"
-        shape = " x ".join(str(side) for side in self.input_shape)
-        return f"{self.name}: {len(self.inputs)} rows, inputs {shape}, {kind}"
+        shape = f"inputs {' x '.join(str(side) for side in self.input_shape)}"
+        parts = [f"{len(self.inputs)} rows", self.schema.describe() if self.schema else shape, kind]
+        parts += ["no group in two parts"] if self.groups is not None else []
+        parts += ["split in time"] if self.validation_rows is not None else []
+        return f"{self.name}: {', '.join(parts)}"
 
 
 def digits() -> Dataset:
@@ -77,15 +91,18 @@ def load(name: str) -> Dataset:
 
 
 def as_dataset(data: Any) -> Dataset:
-    """A data set from its name, from (inputs, targets), or from (inputs, targets, test inputs, test targets)."""
+    """A data set from its name or path, from (inputs, targets), or from (inputs, targets, test inputs, test
+    targets)."""
     if isinstance(data, Dataset):
         return data
-    if isinstance(data, str):
-        return load(data)
+    if isinstance(data, str | Path):
+        from .open import open_data
+
+        return open_data(data)
     if isinstance(data, Sequence) and len(data) in (2, 4):
         return from_arrays(*data)
     raise DampenError(
-        "data must be a name, a Dataset, (inputs, targets) or (inputs, targets, test inputs, test targets); "
+        "data must be a name, a path, a Dataset, (inputs, targets) or (inputs, targets, test inputs, test targets); "
         f"got {type(data).__name__}."
     )
 
@@ -93,8 +110,9 @@ def as_dataset(data: Any) -> Dataset:
 def from_arrays(
     inputs: Any, targets: Any, test_inputs: Any = None, test_targets: Any = None, *, name: str = "arrays"
 ) -> Dataset:
-    """Arrays or tensors: inputs (R, ...) numbers; targets (R,) of whole numbers, booleans or strings (classes), or
-    (R,) or (R, M) of floats (numbers). A test part of its own makes the protocol "fixed test"."""
+    """Arrays or tensors: inputs (R, ...) numbers, uint8 images (R, C, H, W) kept as such; targets (R,) of whole
+    numbers, booleans or strings (classes), or (R,) or (R, M) of floats (numbers). A test part of its own makes the
+    protocol "fixed test"."""
     inputs, targets = _numbers(inputs, "inputs"), _array(targets, "targets")
     _check_shapes(inputs, targets)
     test_rows = None
@@ -149,7 +167,10 @@ def _numbers(values: Any, what: str) -> np.ndarray:
 
 
 def _finite(values: np.ndarray, what: str) -> np.ndarray:
-    """float32; NaN, infinity and what float32 cannot hold are refused by column and number of rows."""
+    """float32, or uint8 as it is for images: a quarter of the memory. NaN, infinity and what float32 cannot hold are
+    refused by column and number of rows."""
+    if values.dtype == np.uint8 and values.ndim == 4:
+        return values
     with np.errstate(over="ignore"):
         short = values.astype(np.float32)
     bad = ~np.isfinite(short).reshape(len(short), -1)

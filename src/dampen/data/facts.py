@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from .schema import Schema
+
 TENSORS = ("mean", "std", "low", "high", "prior", "target_mean", "target_std")
+TABLE_TENSORS = ("fill", "known", "quantiles")
+"""Of tables only; None where nothing is missing, nothing categorical, nothing mapped by quantiles."""
+QUANTILES = 100
+CHUNK_NUMBERS = 2**21
+"""Rows are looked at in chunks of about this many numbers, in double precision: large data need little beside."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Facts:
     """task: "classes" or "numbers". num_outputs: classes, or target columns. mean, std, low, high: of the inputs,
     per channel for images (C, 1, 1), else per column, shaped to broadcast against one example. prior: share of
-    each class. target_mean, target_std: per target column (0 and 1 for classes)."""
+    each class. target_mean, target_std: per target column (0 and 1 for classes).
+
+    Of tables, per feature (F,), numbers before features that are 0 or 1: mean and std are of the numbers present,
+    0 and 1 for the others. fill: what stands in for a missing number, the mean. known: 0 for a feature of which the
+    training part has no row (a category that it lacks), else 1. quantiles: of each column of numbers, (columns, Q).
+    """
 
     task: str
     num_rows: int
@@ -29,6 +43,10 @@ class Facts:
     prior: Tensor
     target_mean: Tensor
     target_std: Tensor
+    fill: Tensor | None = None
+    known: Tensor | None = None
+    quantiles: Tensor | None = None
+    schema: Schema | None = None
 
     @property
     def num_classes(self) -> int:
@@ -50,37 +68,137 @@ class Facts:
         return copy
 
     def tensors(self) -> dict[str, Tensor]:
-        return {name: getattr(self, name) for name in TENSORS}
+        of_tables = {name: getattr(self, name) for name in TABLE_TENSORS}
+        return {
+            **{name: getattr(self, name) for name in TENSORS},
+            **{name: tensor for name, tensor in of_tables.items() if tensor is not None},
+        }
 
 
 def words_of(task: str, input_shape: tuple[int, ...]) -> frozenset[str]:
     return frozenset(({"classes"} if task == "classes" else set()) | ({"images"} if len(input_shape) == 3 else set()))
 
 
-def facts_of(inputs: Tensor, targets: Tensor, task: str) -> Facts:
-    """Facts of a training part: inputs (N, ...), targets (N, C) one-hot or (N, M) numbers."""
-    dims = (0, 2, 3) if inputs.dim() == 4 else (0,)
-    wide, dtype = inputs.double(), inputs.dtype  # squares of small or large units leave single precision
-    mean = wide.mean(dims, keepdim=True)[0]
-    low, high = inputs.amin(dims, keepdim=True)[0], inputs.amax(dims, keepdim=True)[0]
-    deviation = (wide - mean).square().mean(dims, keepdim=True)[0].sqrt().to(dtype)
-    target_std = targets.double().std(0, correction=0).to(targets.dtype)
+def facts_of(
+    inputs: Tensor, targets: Tensor, task: str, *, rows: Tensor | None = None, schema: Schema | None = None
+) -> Facts:
+    """Facts of a training part: inputs (N, ...), targets (N, C) one-hot or (N, M) numbers, or those `rows` of them.
+    Whole numbers as inputs (uint8) have facts of the targets' type."""
+    dtype = inputs.dtype if inputs.is_floating_point() else targets.dtype
+    targets = targets if rows is None else targets[rows.to(targets.device)]
+    moments = _moments(inputs, rows, _missing(schema))
+    mean, std = moments.mean.to(dtype), _or_one(moments.std.to(dtype), moments.high > moments.low)
+    low, high = moments.low.to(dtype), moments.high.to(dtype)
     numbers = task == "numbers"
     return Facts(
         task=task,
-        num_rows=len(inputs),
+        num_rows=len(targets),
         num_outputs=targets.shape[-1],
         input_shape=tuple(inputs.shape[1:]),
-        mean=mean.to(dtype),
-        std=_or_one(deviation, high > low),
         low=low,
         high=high,
         prior=targets.mean(0),
         target_mean=targets.mean(0) if numbers else torch.zeros_like(targets[0]),
-        target_std=_or_one(target_std, targets.amax(0) > targets.amin(0)) if numbers else torch.ones_like(target_std),
+        target_std=_target_std(targets) if numbers else torch.ones_like(targets[0]),
+        **(dict(mean=mean, std=std) if schema is None else _of_table(schema, mean, std, moments, inputs, rows)),
+        schema=schema,
     )
 
 
 def _or_one(std: Tensor, varies: Tensor) -> Tensor:
     """A column that never varies is left at its own scale; rounding of the mean gives it a tiny deviation."""
     return torch.where(varies, std, torch.ones_like(std))
+
+
+def _target_std(targets: Tensor) -> Tensor:
+    deviation = targets.double().std(0, correction=0).to(targets.dtype)
+    return _or_one(deviation, targets.amax(0) > targets.amin(0))
+
+
+def _missing(schema: Schema | None) -> bool:
+    return schema is not None and bool(schema.indicators)
+
+
+# ------------------------------------------------------------------ moments, chunk after chunk
+
+
+class _Moments(NamedTuple):
+    """In double precision, shaped like `Facts.mean`. Of what has no value at all: 0."""
+
+    mean: Tensor
+    std: Tensor
+    low: Tensor
+    high: Tensor
+    any: Tensor
+
+
+def _moments(inputs: Tensor, rows: Tensor | None, missing: bool) -> _Moments:
+    """Two passes: squares of small or large units leave single precision, and of large means even double."""
+    dims = (0, 2, 3) if inputs.dim() == 4 else (0,)
+    counts, sums, lows, highs = [], [], [], []
+    for part in _parts(inputs, rows):
+        sums.append(_without_nan(part, 0.0, missing).sum(dims, keepdim=True)[0])
+        every = torch.full_like(sums[-1], part.numel() // sums[-1].numel())
+        counts.append(every - part.isnan().sum(dims, keepdim=True)[0] if missing else every)
+        lows.append(_without_nan(part, math.inf, missing).amin(dims, keepdim=True)[0])
+        highs.append(_without_nan(part, -math.inf, missing).amax(dims, keepdim=True)[0])
+    count = torch.stack(counts).sum(0)
+    mean = torch.stack(sums).sum(0) / count.clamp(min=1)
+    squares = torch.zeros_like(mean)
+    for part in _parts(inputs, rows):
+        squares += _without_nan(part - mean, 0.0, missing).square().sum(dims, keepdim=True)[0]
+    low, high = torch.stack(lows).amin(0), torch.stack(highs).amax(0)
+    return _Moments(
+        mean,
+        (squares / count.clamp(min=1)).sqrt(),
+        torch.where(count > 0, low, 0.0),
+        torch.where(count > 0, high, 0.0),
+        count > 0,
+    )
+
+
+def _parts(inputs: Tensor, rows: Tensor | None) -> Iterator[Tensor]:
+    """Chunks of the rows, as doubles."""
+    size = max(1, CHUNK_NUMBERS // max(1, inputs[0].numel()))
+    if rows is None:
+        yield from (part.double() for part in inputs.split(size))
+    else:
+        yield from (inputs[part].double() for part in rows.to(inputs.device).split(size))
+
+
+def _without_nan(values: Tensor, instead: float, missing: bool) -> Tensor:
+    return torch.where(values.isnan(), instead, values) if missing else values
+
+
+# ------------------------------------------------------------------ tables
+
+
+def _of_table(
+    schema: Schema, mean: Tensor, std: Tensor, moments: _Moments, inputs: Tensor, rows: Tensor | None
+) -> dict[str, Tensor | None]:
+    """Mean and deviation of the numbers alone, and what only tables have."""
+    num_numbers, num_features = len(schema.numbers), len(schema.features)
+    binary = torch.arange(num_features, device=mean.device) >= num_numbers
+    mean, std = torch.where(binary, 0.0, mean), torch.where(binary, 1.0, std)
+    known = torch.where(binary, moments.high > 0, moments.any).to(mean.dtype)
+    mapped = schema.scale == "quantile" and num_numbers
+    return {
+        "mean": mean,
+        "std": std,
+        "fill": mean.clone() if schema.indicators else None,
+        "known": known if num_features > num_numbers else None,
+        "quantiles": _quantiles(inputs, rows, num_numbers).to(mean) if mapped else None,
+    }
+
+
+def _quantiles(inputs: Tensor, rows: Tensor | None, num_numbers: int) -> Tensor:
+    """Q evenly spaced quantiles, from lowest to highest, of each column's numbers: (columns, Q), in order."""
+    shares = np.linspace(0, 1, min(QUANTILES, len(inputs) if rows is None else len(rows)))
+    found = np.zeros((num_numbers, len(shares)))
+    for column in range(num_numbers):
+        values = inputs[:, column] if rows is None else inputs[:, column][rows.to(inputs.device)]
+        ordered = np.sort(values.cpu().numpy())  # NaN goes last
+        present = ordered[: len(ordered) - int(np.isnan(ordered).sum())]
+        if len(present):
+            found[column] = np.interp(shares * (len(present) - 1), np.arange(len(present)), present)
+    return torch.from_numpy(found)

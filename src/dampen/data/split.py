@@ -8,10 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..errors import DampenError
 from .dataset import Dataset
 
 TEST_FRACTION = 0.2
 VALIDATION_FRACTION = 0.2
+TRIES = 1000
+"""Divisions of the groups that are drawn before a class counts as one that cannot be kept in training."""
 
 
 class Split(NamedTuple):
@@ -24,11 +27,21 @@ class Split(NamedTuple):
 
 def split(data: Dataset, seed: int) -> Split:
     """60 % train, 20 % validation, 20 % test of every class, at least one row of it each; where the data set brings
-    its own test part, that one stays and 80 % / 20 % of the other rows train and validate.
+    its own test part, that one stays and 80 % / 20 % of the other rows train and validate. Where it brings test and
+    validation part (rows in time), all seeds train on the same rows. Where rows have groups, no group stands in two
+    parts.
 
     How many rows each part has does not depend on the seed: members of different seeds can share a pack.
     """
+    if data.validation_rows is not None and data.test_rows is not None:
+        fixed = torch.cat([data.validation_rows, data.test_rows]).numpy()
+        train = np.setdiff1d(np.arange(len(data.inputs)), fixed)
+        return Split(torch.from_numpy(train), data.validation_rows, data.test_rows)
     generator = np.random.Generator(np.random.PCG64(seed))
+    return _by_group(data, generator) if data.groups is not None else _by_class(data, generator)
+
+
+def _by_class(data: Dataset, generator: np.random.Generator) -> Split:
     rows = np.arange(len(data.inputs))
     own_test = None if data.test_rows is None else data.test_rows.numpy()
     rest = rows if own_test is None else np.setdiff1d(rows, own_test)
@@ -43,3 +56,56 @@ def split(data: Dataset, seed: int) -> Split:
         train.append(members[first + second :])
     parts = (train, validation, test if own_test is None else [own_test])
     return Split(*(torch.from_numpy(np.sort(np.concatenate(part))) for part in parts))
+
+
+def _by_group(data: Dataset, generator: np.random.Generator) -> Split:
+    """Groups are drawn until the test part has its rows, then the validation part; the other groups train. What is
+    drawn too much is left out at random, in training too, so that every seed has parts of the same size: less than
+    the two largest groups' worth of rows stands idle."""
+    codes = data.groups.numpy()  # type: ignore[union-attr]
+    sizes = np.bincount(codes)
+    counts = sizes_by_group(codes)
+    for _ in range(TRIES):
+        order = generator.permutation(len(sizes))
+        ends = np.cumsum(sizes[order])
+        first = int(np.searchsorted(ends, counts.test)) + 1  # the fewest groups that hold the wanted rows
+        second = int(np.searchsorted(ends, ends[first - 1] + counts.validation)) + 1
+        place = np.empty(len(sizes), dtype=int)
+        place[order] = np.repeat([2, 1, 0], [first, second - first, len(sizes) - second])
+        parts = [_thinned(np.flatnonzero(place[codes] == part), counts[part], generator) for part in range(3)]
+        if data.task != "classes" or bool((data.targets[parts[0]].amax(0) > 0).all()):
+            return Split(*(torch.from_numpy(part) for part in parts))
+    raise DampenError(
+        "Every class must stand in the training part, whatever groups are drawn for the others; no such division was "
+        "found. Merge rare classes, or split by another column."
+    )
+
+
+class Sizes(NamedTuple):
+    """Rows of each part."""
+
+    train: int
+    validation: int
+    test: int
+
+
+def sizes_by_group(codes: np.ndarray) -> Sizes:
+    """How many rows each part has where whole groups are drawn, under any seed; refused where groups are too large."""
+    sizes = np.bincount(codes)
+    test, validation = (round(fraction * len(codes)) for fraction in (TEST_FRACTION, VALIDATION_FRACTION))
+    train = len(codes) - sum(wanted + _surplus(wanted, sizes) for wanted in (test, validation))
+    if train < max(test, validation):
+        raise DampenError(
+            f"Groups must be small enough to divide {len(codes)} rows into three parts; the largest of {len(sizes)} "
+            f"has {sizes.max()} rows. Split by another column, or leave --group out."
+        )
+    return Sizes(train, validation, test)
+
+
+def _surplus(wanted: int, sizes: np.ndarray) -> int:
+    """At most so many rows more than wanted are drawn when whole groups are."""
+    return int(-wanted % sizes[0] if (sizes == sizes[0]).all() else sizes.max() - 1)
+
+
+def _thinned(rows: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
+    return np.sort(generator.choice(rows, count, replace=False))

@@ -1,4 +1,4 @@
-"""Making any network ours: standardised inputs, outputs in the target's units, its own dropout as an edit.
+"""Making any network ours: inputs on one scale, outputs in the target's units, its own dropout as an edit.
 
 The additions are buffers of the root module with hooks that use them: no child is added, because a container such
 as `nn.Sequential` runs its children. The user's own keys and paths stay as they are, and the module that is handed
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ..data.facts import Facts
 from ..errors import DampenError
+from .scaling import scaling_of
 
 
 def build(factory: Callable[..., nn.Module], facts: Facts, seed: int, dtype: torch.dtype) -> nn.Module:
@@ -60,12 +61,15 @@ def adopt(model: nn.Module, facts: Facts) -> dict[str, float]:
     """Make the first and last step fixed, in place, and let `nn.Dropout` rest; return the rates of the network's own
     dropout by path, for edits in its place. Modules that the user put in evaluation mode stay there.
 
-    inputs <- (inputs - mean) / std; for numbers as targets  outputs <- outputs * std + mean.
+    inputs <- (inputs - mean) / std, for tables more (scaling.py); for numbers as targets
+    outputs <- outputs * std + mean.
     """
     if not model.training:
         model.train()
-    _register(model, inputs_mean=facts.mean, inputs_std=facts.std)
-    model.register_forward_pre_hook(_standardise)
+    buffers, steps = scaling_of(facts)
+    _register(model, **buffers)
+    for step in steps:
+        model.register_forward_pre_hook(step)
     if facts.task == "numbers":
         _register(model, targets_mean=facts.target_mean, targets_std=facts.target_std)
         model.register_forward_hook(_rescale)
@@ -80,10 +84,6 @@ def _register(model: nn.Module, **buffers: Tensor) -> None:
         if hasattr(model, name):
             raise DampenError(f"The model's own {name!r} stands where the fixed first or last step goes; rename it.")
         model.register_buffer(name, tensor.clone())
-
-
-def _standardise(model: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-    return ((args[0] - model.inputs_mean) / model.inputs_std, *args[1:])
 
 
 def _rescale(model: nn.Module, args: tuple[Any, ...], outputs: Tensor) -> Tensor:

@@ -18,11 +18,13 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ..errors import DampenError, NoSuchName, first_line
+from .tabular import OneHotEmbedding
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 WEIGHT_LAYERS = (nn.Linear, nn.Bilinear, *_CONVOLUTIONS, *_TRANSPOSED, nn.RNNBase, nn.MultiheadAttention)
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag, OneHotEmbedding)
 RUNNING_NORMS = (nn.modules.batchnorm._NormBase,)
 ACTIVATIONS = (
     *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ELU, nn.CELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish),
@@ -163,7 +165,7 @@ def _roles(model: nn.Module) -> dict[str, Role]:
         path, owner = owners[id(tensor)]
         if isinstance(owner, NORMS):
             kind = "norm"
-        elif isinstance(owner, nn.Embedding | nn.EmbeddingBag):
+        elif isinstance(owner, EMBEDDINGS):
             kind = "embedding"
         else:
             kind = "weight" if tensor.dim() >= 2 else "bias"

@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..errors import DampenError
+from .tabular import EmbeddedColumns
 
 _ACTIVATIONS: dict[str, tuple[type[nn.Module], float]] = {
     "relu": (nn.ReLU, math.sqrt(2.0)),
@@ -28,7 +29,8 @@ class MLP:
 
     A factory: `MLP((128, 128))(facts)` returns a fresh module. Weights are normal with the standard deviation
     gain / sqrt(inputs) (He et al. 2015 for ReLU; LeCun for tanh), biases zero: PyTorch's own default collapses
-    deep narrow networks under an L1 penalty.
+    deep narrow networks under an L1 penalty. Categorical columns of a table are embedded first where its data set
+    says so.
     """
 
     hidden: tuple[int, ...] = (128, 128)
@@ -44,14 +46,18 @@ class MLP:
             raise DampenError(f"MLP.hidden must be whole numbers, at least 1; got {self.hidden!r}.")
 
     def __call__(self, facts: Any) -> nn.Module:
-        return Perceptron((facts.num_inputs, *self.hidden, facts.num_outputs), self.activation)
+        embeds = facts.schema is not None and facts.schema.coding == "embed" and facts.schema.spans
+        embedding = EmbeddedColumns(facts.schema.spans) if embeds else None
+        width = facts.num_inputs if embedding is None else embedding.out_features
+        return Perceptron((width, *self.hidden, facts.num_outputs), self.activation, embedding)
 
 
 class Perceptron(nn.Module):
     """(N, ...) -> (N, widths[-1])."""
 
-    def __init__(self, widths: tuple[int, ...], activation: str) -> None:
+    def __init__(self, widths: tuple[int, ...], activation: str, embedding: nn.Module | None = None) -> None:
         super().__init__()
+        self.embedding = embedding
         kind, gain = _ACTIVATIONS[activation]
         layers: list[nn.Module] = []
         for fan_in, fan_out in itertools.pairwise(widths[:-1]):
@@ -60,7 +66,8 @@ class Perceptron(nn.Module):
         self.head = _initialised(nn.Linear(widths[-2], widths[-1]), 1.0)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return self.head(self.body(inputs.flatten(1)))
+        inputs = inputs.flatten(1)
+        return self.head(self.body(inputs if self.embedding is None else self.embedding(inputs)))
 
 
 def _whole(value: Any) -> Any:

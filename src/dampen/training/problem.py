@@ -76,7 +76,7 @@ class Problem:
         return split(self.data, seed)
 
     def facts(self, rows: Tensor) -> Facts:
-        return facts_of(self.inputs[rows], self.targets[rows], self.data.task)
+        return facts_of(self.inputs, self.targets, self.data.task, rows=rows, schema=self.data.schema)
 
     def batching(self, num_rows: int) -> tuple[int, int]:
         """(rows in a batch, batches in an epoch): whole batches only; few rows are one batch of all of them."""

@@ -1,0 +1,112 @@
+"""One door for data: a built-in name, a file or a folder becomes a data set."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import DampenError
+from .dataset import BUILT_IN, Dataset, load
+from .reading import is_table
+from .tables import load_table
+
+FETCHED = ("mnist", "fashion-mnist")
+OPENML = "openml:"
+DEFAULTS: dict[str, Any] = {
+    **dict.fromkeys(("target", "task", "group", "time")),
+    **dict.fromkeys(("drop", "categorical"), ()),
+    "categories": "onehot",
+    "scale": "standard",
+    "skip_broken": False,
+}
+OF_TABLES = frozenset(DEFAULTS) - {"skip_broken"}
+OF_IMAGES = frozenset({"skip_broken"})
+
+
+def open_data(
+    source: str | Path,
+    *,
+    target: str | None = None,
+    task: str | None = None,
+    group: str | None = None,
+    time: str | None = None,
+    drop: Sequence[str] = (),
+    categorical: Sequence[str] = (),
+    categories: str = "onehot",
+    scale: str = "standard",
+    skip_broken: bool = False,
+) -> Dataset:
+    """A data set from its name (digits, mnist, fashion-mnist, openml:NAME), a table (.csv, .tsv, also .gz; .parquet),
+    an archive (.npz), a folder of IDX files, of images, or of train.csv and test.csv.
+
+    The options of tables are those of `load_table`. skip_broken: leave out images that cannot be read. Raises
+    `DampenError` where there is no such thing, or an option does not suit it.
+    """
+    options = dict(
+        target=target, task=task, group=group, time=time, drop=tuple(drop), categorical=tuple(categorical),
+        categories=categories, scale=scale, skip_broken=skip_broken,
+    )  # fmt: skip
+    name, path = str(source), Path(source)
+    if name in BUILT_IN:
+        _check_suits(options, (), f"the data set {name}")
+        return load(name)
+    if name in FETCHED or name.startswith(OPENML):
+        from .fetch import fetch
+
+        _check_suits(options, (), f"the data set {name}")
+        return fetch(name)
+    if not path.exists():
+        raise _missing(name, path)
+    return _folder(path, options) if path.is_dir() else _file(path, options)
+
+
+def _file(path: Path, options: Mapping[str, Any]) -> Dataset:
+    if path.suffix.lower() == ".npz":
+        from .archives import load_npz
+
+        _check_suits(options, (), "an archive of arrays")
+        return load_npz(path)
+    if not is_table(path):
+        raise DampenError(f"DATA must be a table (.csv, .tsv, .gz, .parquet), an .npz file or a folder; got {path}.")
+    return _table(path, options)
+
+
+def _folder(path: Path, options: Mapping[str, Any]) -> Dataset:
+    files = {file.name.lower(): file for file in path.iterdir() if file.is_file()}
+    if any("-ubyte" in name for name in files):
+        from .idx import load_idx
+
+        _check_suits(options, (), "a folder of IDX files")
+        return load_idx(path)
+    train, test = _part(files, "train"), _part(files, "test")
+    if train and test and options["target"] is not None:
+        return _table(train, options, test=test)
+    from .images import load_images
+
+    _check_suits(options, OF_IMAGES, "a folder of images")
+    return load_images(path, labels=train, skip_broken=options["skip_broken"])
+
+
+def _table(path: Path, options: Mapping[str, Any], **more: Any) -> Dataset:
+    _check_suits(options, OF_TABLES, "a table")
+    return load_table(path, **{name: options[name] for name in OF_TABLES}, **more)
+
+
+def _part(files: Mapping[str, Path], part: str) -> Path | None:
+    return next((files[part + end] for end in (".csv", ".csv.gz", ".parquet") if part + end in files), None)
+
+
+def _check_suits(options: Mapping[str, Any], allowed: Any, what: str) -> None:
+    odd = [name for name, value in options.items() if value != DEFAULTS[name] and name not in allowed]
+    if odd:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in odd)
+        raise DampenError(f"{flags} must not be given with {what}. Leave {'it' if len(odd) == 1 else 'them'} out.")
+
+
+def _missing(name: str, path: Path) -> DampenError:
+    beside = [str(path.parent / file.name) for file in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = difflib.get_close_matches(name, [*BUILT_IN, *FETCHED, *beside], n=1, cutoff=0.5)
+    offer = f" Did you mean {near[0]!r}?" if near else f" Built in: {', '.join((*BUILT_IN, *FETCHED))}."
+    return DampenError(f"DATA must be a built-in name, a file or a folder; got {name!r}, which does not exist.{offer}")

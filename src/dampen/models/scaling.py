@@ -1,0 +1,70 @@
+"""The fixed first layer: missing numbers filled, unknown categories silenced, numbers on one scale.
+
+Its numbers are buffers of the root module, fitted on the training part; its steps are forward pre-hooks that use
+them. What data do not need is not there: images and plain arrays are standardised and nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..data.facts import Facts
+
+BOUND = 5.199337582605575
+"""Normal scores end here: at the quantile 1e-7, as in scikit-learn."""
+
+
+def scaling_of(facts: Facts) -> tuple[dict[str, Tensor], tuple[Any, ...]]:
+    """(buffers by name, hooks in order) of the fixed first layer for these facts."""
+    buffers, steps = {"inputs_mean": facts.mean, "inputs_std": facts.std}, [standardise]
+    if facts.quantiles is not None:
+        buffers, steps = {"inputs_quantiles": facts.quantiles}, [map_quantiles]
+    if facts.known is not None:
+        buffers["inputs_known"], steps = facts.known, [silence_unknown, *steps]
+    if facts.fill is not None:
+        buffers["inputs_fill"], steps = facts.fill, [fill_missing, *steps]
+    return buffers, tuple(steps)
+
+
+def fill_missing(model: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (torch.where(args[0].isnan(), model.inputs_fill, args[0]), *args[1:])
+
+
+def silence_unknown(model: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What the training part has no row of says nothing: no weight has learned from it."""
+    return (args[0] * model.inputs_known, *args[1:])
+
+
+def standardise(model: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    return ((args[0] - model.inputs_mean) / model.inputs_std, *args[1:])
+
+
+def map_quantiles(model: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Columns of numbers come first and have quantiles; the others stay 0 and 1."""
+    quantiles: Tensor = model.inputs_quantiles  # type: ignore[assignment]
+    count = quantiles.shape[-2]
+    numbers, others = args[0][..., :count], args[0][..., count:]
+    return (torch.cat([normal_scores(numbers, quantiles), others], -1), *args[1:])
+
+
+def normal_scores(numbers: Tensor, quantiles: Tensor) -> Tensor:
+    """numbers (N, n), quantiles (n, Q) -> (N, n): the share of the training part below each number, linear between
+    two quantiles, turned into the normal number with that share below it.
+
+    As scikit-learn's QuantileTransformer(output_distribution="normal"), save for one thing: a value that several
+    quantiles share stands in their middle at the lowest and highest value too, so that a column that is mostly zero
+    does not become mostly -5.2.
+    """
+    count = quantiles.shape[-1]
+    columns = numbers.transpose(-1, -2).contiguous()
+    below = torch.searchsorted(quantiles, columns)
+    upto = torch.searchsorted(quantiles, columns, right=True)
+    low = quantiles.gather(-1, (below - 1).clamp(0, count - 1))
+    high = quantiles.gather(-1, below.clamp(0, count - 1))
+    between = below - 1 + (columns - low) / torch.where(high > low, high - low, 1.0)
+    place = torch.where(upto > below, (below + upto - 1) / 2, between).clamp(0, count - 1)
+    scores = torch.special.ndtri(place.to(numbers.dtype) / (count - 1))
+    return scores.clamp(-BOUND, BOUND).transpose(-1, -2)

@@ -1,0 +1,138 @@
+import numpy as np
+import pytest
+import torch
+from helpers import agrees, numbers, rejects
+from sklearn.impute import SimpleImputer
+from sklearn.preprocessing import QuantileTransformer, StandardScaler
+from torch import nn
+
+from dampen.data import facts_of
+from dampen.data.schema import Column, Schema
+from dampen.models.adopt import adopt
+from dampen.models.scaling import normal_scores
+
+NUMBERS = 4
+COLUMNS = (
+    *(Column(f"n{i}", "number", missing=i == 1) for i in range(NUMBERS)),
+    Column("c", "category", ("a", "b", "never")),
+)
+
+
+def rows_of(count=300, seed=0):
+    """Four skewed columns of numbers, the second with missing cells and its indicator, and three categories."""
+    values = numbers(count, NUMBERS, seed=seed).exp() * torch.tensor([1.0, 1e3, 1e-3, 10.0], dtype=torch.float64)
+    missing = numbers(count, seed=seed + 100) > 1
+    values[missing, 1] = torch.nan
+    codes = torch.from_numpy(np.random.default_rng(seed).integers(2, size=count))
+    return torch.cat([values, missing[:, None].double(), nn.functional.one_hot(codes, 3).double()], 1)
+
+
+def facts(scale, seed=0):
+    inputs = rows_of(seed=seed)
+    targets = torch.eye(2, dtype=torch.float64)[torch.arange(len(inputs)) % 2]
+    return facts_of(inputs, targets, "classes", schema=Schema(COLUMNS, scale=scale))
+
+
+def scaled(inputs, made):
+    """What reaches the first layer."""
+    model = nn.Sequential(nn.Identity())
+    adopt(model, made)
+    return model(inputs)
+
+
+def filled(inputs, training):
+    return SimpleImputer().fit(training[:, :NUMBERS].numpy()).transform(inputs[:, :NUMBERS].numpy())
+
+
+def test_missing_numbers_are_filled_and_all_are_standardised_as_scikit_learn_does():
+    training, others = rows_of(), rows_of(seed=1)
+
+    seen = scaled(others, facts("standard"))
+
+    oracle = SimpleImputer().fit(training[:, :NUMBERS].numpy()), StandardScaler().fit(training[:, :NUMBERS].numpy())
+    agrees(seen[:, :NUMBERS], oracle[1].transform(oracle[0].transform(others[:, :NUMBERS].numpy())), rtol=1e-9)
+    agrees(seen[:, NUMBERS:], others[:, NUMBERS:])
+
+
+def test_quantiles_are_mapped_to_a_normal_distribution_as_scikit_learn_does():
+    training, others = rows_of(), rows_of(seed=1)
+    others[:5, 0] = torch.tensor([-1e9, 1e9, training[:, 0].min(), training[:, 0].max(), training[:, 0].median()])
+
+    seen = scaled(others, facts("quantile"))
+
+    oracle = QuantileTransformer(n_quantiles=100, output_distribution="normal", subsample=None)
+    expected = oracle.fit(training[:, :NUMBERS].numpy()).transform(filled(others, training))
+    agrees(seen[:, :NUMBERS], expected, rtol=1e-7, atol=1e-7)
+    agrees(seen[:, NUMBERS:], others[:, NUMBERS:])
+    rejects(seen[:, :NUMBERS], QuantileTransformer(n_quantiles=100, output_distribution="normal", subsample=None).fit(
+        others[:, :NUMBERS].numpy()).transform(filled(others, training)))  # fmt: skip
+
+
+def test_values_that_many_rows_share_are_mapped_as_scikit_learn_does():
+    values = torch.from_numpy(np.random.default_rng(0).poisson(3, size=(500, 1))).double()
+    oracle = QuantileTransformer(n_quantiles=50, output_distribution="normal", subsample=None).fit(values.numpy())
+
+    inside = torch.arange(1, 8).double()[:, None]
+    scores = normal_scores(inside, torch.from_numpy(oracle.quantiles_.T.copy()))
+
+    agrees(scores, oracle.transform(inside.numpy()), rtol=1e-7, atol=1e-7)
+
+
+def test_a_column_that_is_mostly_zero_stays_in_the_middle():
+    """scikit-learn puts all its zeros at -5.2."""
+    quantiles = torch.cat([torch.zeros(90), torch.linspace(1, 10, 10)])[None].double()
+
+    scores = normal_scores(torch.tensor([[0.0], [-1.0], [20.0]]).double(), quantiles)
+
+    assert abs(scores[0]) < 0.2
+    agrees(scores[1:, 0].tolist(), [-5.199337582605575, 5.199337582605575])
+
+
+def test_a_column_that_never_varies_is_zero():
+    agrees(
+        normal_scores(torch.full((3, 1), 7.0).double(), torch.full((1, 100), 7.0).double()), torch.zeros(3, 1).double()
+    )
+
+
+def test_an_unknown_category_says_nothing():
+    others = rows_of(seed=1)
+    others[:, -3:] = torch.tensor([0.0, 0.0, 1.0])
+
+    agrees(scaled(others, facts("standard"))[:, -3:], torch.zeros(len(others), 3).double())
+
+
+@pytest.mark.parametrize("scale", ["standard", "quantile"])
+def test_a_stack_of_members_is_scaled_as_each_alone(scale):
+    members = [facts(scale, seed) for seed in range(3)]
+    models = [nn.Sequential(nn.Identity()) for _ in members]
+    for model, made in zip(models, members, strict=True):
+        adopt(model, made)
+    inputs = torch.stack([rows_of(seed=10 + seed) for seed in range(3)])
+    buffers = {name: torch.stack([dict(m.named_buffers())[name] for m in models]) for name in models[0].state_dict()}
+
+    def one(own, rows):
+        return torch.func.functional_call(models[0], own, (rows,))
+
+    agrees(torch.func.vmap(one)(buffers, inputs), torch.stack([m(x) for m, x in zip(models, inputs, strict=True)]))
+
+
+@pytest.mark.parametrize("scale", ["standard", "quantile"])
+def test_single_precision_gives_the_same_to_rounding(scale):
+    inputs, made = rows_of(seed=1), facts(scale)
+    model = nn.Sequential(nn.Identity())
+    adopt(model, made)
+
+    single = model.float()(inputs.float())
+
+    assert single.dtype == torch.float32
+    agrees(single.double(), scaled(inputs, made), rtol=1e-4, atol=1e-4)
+
+
+def test_images_and_arrays_are_standardised_and_nothing_else():
+    inputs = numbers(50, 3)
+    model = nn.Sequential(nn.Identity())
+
+    adopt(model, facts_of(inputs, torch.eye(2, dtype=torch.float64)[torch.arange(50) % 2], "classes"))
+
+    assert list(dict(model.named_buffers())) == ["inputs_mean", "inputs_std"]
+    assert len(model._forward_pre_hooks) == 1
