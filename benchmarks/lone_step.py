@@ -52,7 +52,7 @@ def main() -> None:
         run.program.forward.train()
         rows, trained, clock = run.order(0)[:, 0], run.trained(0), run.clock(0, 0)
         with torch.no_grad():
-            step = microseconds(lambda: run.step(clock, rows, trained))  # noqa: B023
+            step = microseconds(lambda: run.step(clock, run.batch(rows), trained))  # noqa: B023
             feed = microseconds(lambda: (run.batch(rows), run.words(0)))  # noqa: B023
             move = microseconds(lambda: run.pack.optimize(trained))  # noqa: B023
         hand = by_hand(dropout, l2)

@@ -93,7 +93,7 @@ def stepped(problem: Problem, members: Sequence[Member], plan: PackPlan, steps: 
             clock = run.clock(epoch, number)
             pairs = zip(schedules, run.pack.base, strict=True)
             run.pack.set_values([scheduled(techniques, base, clock, []) for techniques, base in pairs])
-            losses.append(run.step(clock, run.order(epoch)[:, number], run.trained(epoch)).loss.clone())
+            losses.append(run.step(clock, run.batch(run.order(epoch)[:, number]), run.trained(epoch)).loss.clone())
     return run, torch.stack(losses)
 
 
@@ -159,13 +159,13 @@ def rests_at_evaluation(technique: type) -> None:
     problem = small_problem()
     recipe = alone(technique())
     (fitted,) = fit_pack(problem, [Member("", recipe, 1)], plan_for(problem, recipe, 1))
-    inputs = problem.inputs[:16]
+    inputs = problem.example(16)
     with torch.no_grad():
         first, second = fitted.model()(inputs), fitted.model()(inputs)
     torch.testing.assert_close(first, second, rtol=0, atol=0)
     rows = problem.split(1).test
     with torch.no_grad():
-        score = problem.metric.score(fitted.model()(problem.inputs[rows])[None], problem.targets[rows][None])
+        score = problem.metric.score(fitted.model()(problem.feed.inputs[rows])[None], problem.targets[rows][None])
     assert abs(score.item() - fitted.test["metric"]) < 1e-12, "the model handed over must score as reported"
 
 
@@ -209,11 +209,11 @@ def errors_come_from_the_declaration(technique: type) -> None:
 def leaves_its_inputs_alone(technique: type) -> None:
     """A step with the technique changes neither the data nor the strengths it was given."""
     problem = small_problem()
-    inputs, targets = problem.inputs.clone(), problem.targets.clone()
+    inputs, targets = problem.feed.inputs.clone(), problem.targets.clone()
     recipe = alone(technique())
     members = [Member("", recipe, seed) for seed in (1, 2, 3)]
     stepped(problem, members, plan_for(problem, recipe, 3), steps=3)
-    torch.testing.assert_close(problem.inputs, inputs, rtol=0, atol=0)
+    torch.testing.assert_close(problem.feed.inputs, inputs, rtol=0, atol=0)
     torch.testing.assert_close(problem.targets, targets, rtol=0, atol=0)
 
 

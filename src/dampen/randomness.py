@@ -179,7 +179,8 @@ def _bits_cpu(words: Tensor, site: int, shape: Sequence[int]) -> Tensor:
 
 def _keep_cpu(words: Tensor, site: int, rate: Tensor, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
     if words.dim() == 1:
-        return _keep_one(words.tolist(), site, rate.item(), shape, dtype)
+        seed, step = words.tolist()
+        return _keep_one((seed, step), site, rate.item(), shape, dtype)
     out, flat = _empty(words, shape, dtype)
     rates = _per_stream(rate, words).reshape(-1).tolist()
     for member, generator in _streams(words, site):
@@ -187,7 +188,7 @@ def _keep_cpu(words: Tensor, site: int, rate: Tensor, shape: Sequence[int], dtyp
     return out
 
 
-def _keep_one(numbers: Sequence[int], site: int, rate: float, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+def _keep_one(numbers: tuple[int, int], site: int, rate: float, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
     """`_keep_cpu` for one stream whose words are plain numbers."""
     out = torch.empty(shape, dtype=dtype)
     flat = out.view(torch.int16).numpy() if dtype in _HALF else out.numpy()

@@ -134,7 +134,7 @@ def test_baked_weights_predict_in_the_plain_module_what_the_edited_pass_predicts
 
     rows = problem.split(1).test
     with torch.no_grad():
-        outputs = fitted.model()(problem.inputs[rows])
+        outputs = fitted.model()(problem.feed.inputs[rows])
 
     score = problem.metric.score(outputs[None], problem.targets[rows][None]).item()
     torch.testing.assert_close(score, fitted.test["metric"])

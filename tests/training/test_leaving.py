@@ -142,6 +142,6 @@ def test_the_network_that_is_handed_over_may_have_tied_weights_and_buffers_that_
 
     model, rows = fitted.model(), problem.split(1).test
     with torch.no_grad():
-        score = problem.metric.score(model(problem.inputs[rows])[None], problem.targets[rows][None]).item()
+        score = problem.metric.score(model(problem.feed.inputs[rows])[None], problem.targets[rows][None]).item()
     torch.testing.assert_close(score, fitted.test["metric"])
     assert model.b.weight is model.a.weight

@@ -47,7 +47,9 @@ def trained_by_us(problem, recipe):
         losses = []
         for step in range(STEPS):
             epoch, number = divmod(step, run.steps_per_epoch)
-            losses.append(run.step(run.clock(epoch, number), run.order(epoch)[:, number], run.trained(epoch)).loss)
+            losses.append(
+                run.step(run.clock(epoch, number), run.batch(run.order(epoch)[:, number]), run.trained(epoch)).loss
+            )
     return run, {name: t[0].clone() for name, t in run.pack.params.items()}, torch.cat(losses)
 
 
@@ -61,7 +63,7 @@ def trained_by_torch(problem, run, make):
     for step in range(STEPS):
         epoch, number = divmod(step, run.steps_per_epoch)
         rows = run.order(epoch)[0, number]
-        loss = torch.nn.functional.cross_entropy(model(problem.inputs[rows]), problem.targets[rows])
+        loss = torch.nn.functional.cross_entropy(model(problem.feed.inputs[rows]), problem.targets[rows])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

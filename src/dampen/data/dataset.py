@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DampenError, NoSuchName
-from .facts import words_of
+from .facts import CHUNK_NUMBERS, words_of
 from .schema import Schema
 
 NUM_PARTS = 3
@@ -27,7 +28,8 @@ class Dataset:
 
     test_rows, validation_rows: row numbers of parts that are the same for every seed, or None. groups (R,): the
     number of each row's group, where no group may stand in two parts. schema: of a table, whose missing numbers are
-    NaN in the inputs. notes: what was left out or looked odd when the data were read."""
+    NaN in the inputs. notes: what was left out or looked odd when the data were read. on_disk: whether the inputs are
+    a file mapped into memory, to be read batch by batch."""
 
     name: str
     inputs: Tensor
@@ -39,6 +41,7 @@ class Dataset:
     groups: Tensor | None = None
     schema: Schema | None = None
     notes: tuple[str, ...] = ()
+    on_disk: bool = False
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -112,7 +115,8 @@ def from_arrays(
 ) -> Dataset:
     """Arrays or tensors: inputs (R, ...) numbers, uint8 images (R, C, H, W) kept as such; targets (R,) of whole
     numbers, booleans or strings (classes), or (R,) or (R, M) of floats (numbers). A test part of its own makes the
-    protocol "fixed test"."""
+    protocol "fixed test". A `np.memmap` of float32 or uint8 is not read into memory, unless there is a test part."""
+    on_disk = isinstance(inputs, np.memmap) and inputs.dtype in (np.float32, np.uint8) and test_inputs is None
     inputs, targets = _numbers(inputs, "inputs"), _array(targets, "targets")
     _check_shapes(inputs, targets)
     test_rows = None
@@ -124,7 +128,7 @@ def from_arrays(
         test_rows = torch.arange(len(inputs), len(inputs) + len(test_inputs))
         inputs, targets = np.concatenate([inputs, test_inputs]), np.concatenate([targets, test_targets])
     if np.issubdtype(targets.dtype, np.floating):
-        return _with_numbers(name, inputs, targets, test_rows)
+        return _with_numbers(name, _tensor(inputs), targets, test_rows, on_disk)
     if targets.ndim != 1:
         raise DampenError(
             f"Class targets must have shape (rows,); got {targets.shape}. Flatten them; numbers must be floats."
@@ -132,14 +136,22 @@ def from_arrays(
     labels, codes = np.unique(targets, return_inverse=True)
     _check_classes(labels, codes, test_rows)
     one_hot = torch.nn.functional.one_hot(torch.from_numpy(codes), len(labels)).float()
-    return Dataset(name, torch.from_numpy(inputs), one_hot, "classes", tuple(map(str, labels)), test_rows)
+    classes = tuple(map(str, labels))
+    return Dataset(name, _tensor(inputs), one_hot, "classes", classes, test_rows, on_disk=on_disk)
 
 
-def _with_numbers(name: str, inputs: np.ndarray, targets: np.ndarray, test_rows: Tensor | None) -> Dataset:
+def _with_numbers(name: str, inputs: Tensor, targets: np.ndarray, test_rows: Tensor | None, on_disk: bool) -> Dataset:
     numbers = _finite(targets.reshape(len(targets), -1), "targets")
     if (numbers == numbers[0]).all():
         raise DampenError(f"The target must vary; got the value {numbers[0][0]:g} in all {len(numbers)} rows.")
-    return Dataset(name, torch.from_numpy(inputs), torch.from_numpy(numbers), "numbers", test_rows=test_rows)
+    return Dataset(name, inputs, torch.from_numpy(numbers), "numbers", test_rows=test_rows, on_disk=on_disk)
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    """The same memory. Nobody writes to it: what torch warns of, where it is a file opened for reading, is none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.from_numpy(array)
 
 
 def _array(values: Any, what: str) -> np.ndarray:
@@ -172,11 +184,12 @@ def _finite(values: np.ndarray, what: str) -> np.ndarray:
     if values.dtype == np.uint8 and values.ndim == 4:
         return values
     with np.errstate(over="ignore"):
-        short = values.astype(np.float32)
-    bad = ~np.isfinite(short).reshape(len(short), -1)
-    if bad.any():
-        columns = np.flatnonzero(bad.any(0))
-        first = ", ".join(f"column {c} ({_rows(int(bad[:, c].sum()))})" for c in columns[:3])
+        short = values.astype(np.float32, copy=False)
+    size = max(1, CHUNK_NUMBERS * len(short) // max(short.size, 1))
+    bad = sum((~np.isfinite(short[i : i + size])).reshape(-1, short[0].size).sum(0) for i in range(0, len(short), size))
+    if np.any(bad):
+        columns = np.flatnonzero(bad)
+        first = ", ".join(f"column {c} ({_rows(int(bad[c]))})" for c in columns[:3])
         more = f" and {len(columns) - 3} more" if len(columns) > 3 else ""
         raise DampenError(
             f"{what} must be finite and below 3e38; got NaN, infinity or more in {first}{more}. "

@@ -1,7 +1,7 @@
 """How packs should run, found by running them: a few steps of each candidate, before training.
 
-Lift, precision, memory format and number of threads are tried one after the other, each on top of the best so far. Packs of the same
-size share one measurement: what a technique adds costs every candidate much the same.
+Lift, precision, memory format and number of threads are tried one after the other, each on top of the best so far.
+Packs of the same size share one measurement: what a technique adds costs every candidate much the same.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _fastest(
             if times.get(rival, float("inf")) < (1 - MARGIN) * times[best]:
                 best = rival
     return best, [
-        Measured(len(pack.members), *(getattr(p, field) for field in HOW), 1e3 * seconds)
+        Measured(len(pack.members), p.lift, p.precision, p.channels_last, p.threads, 1e3 * seconds)
         for p, seconds in known.items()
         if seconds
     ]
@@ -103,7 +103,7 @@ def seconds_of(run: Run, count: int) -> float:
     order, trained = run.order(0), run.trained(0)
     began = time.perf_counter()
     for number in range(count):
-        run.step(run.clock(0, 0), order[:, number % order.shape[1]], trained)
+        run.step(run.clock(0, 0), run.batch(order[:, number % order.shape[1]]), trained)
     if run.problem.device.type == "cuda":
         torch.cuda.synchronize()
     return (time.perf_counter() - began) / count

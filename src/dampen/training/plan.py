@@ -216,7 +216,7 @@ def ability_of(problem: Problem, prepared: Prepared) -> Ability:
     forward = Forward(model, layout.running)
     params = {n: p.detach() for n, p in model.named_parameters()}
     buffers = {n: b.detach() for n, b in model.named_buffers()}
-    inputs = problem.inputs[:4]
+    inputs = problem.example(4)
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         first, _ = forward(params, buffers, inputs)
         second, _ = forward(params, buffers, inputs)
@@ -225,7 +225,7 @@ def ability_of(problem: Problem, prepared: Prepared) -> Ability:
         slow = (on_cpu and layout.convolutional) or layout.recurrent or random
         with warnings.catch_warnings():
             vmap = not slow and _vmaps(forward, params, buffers, inputs)
-    images = layout.convolutional and problem.inputs.dim() == 4
+    images = layout.convolutional and len(problem.data.input_shape) == 3
     return Ability(vmap, random, computes_in_bf16(problem.device) and problem.dtype == torch.float32, images)
 
 

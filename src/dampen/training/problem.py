@@ -19,6 +19,7 @@ from ..models.adopt import adopt, build, check_factory, check_fresh
 from ..models.layout import Layout, layout_of
 from ..recipe import Recipe
 from ..techniques.model.dropout import Dropout
+from .feed import Feed
 from .metrics import Metric, choose
 
 CPU = torch.device("cpu")
@@ -36,7 +37,7 @@ class Member(NamedTuple):
 @dataclasses.dataclass(frozen=True, eq=False)
 class Problem:
     """data, model factory, and the settings of a study. dtype: of weights and data (float64 in the laws).
-    precision: of the products; "auto" is what the plan measures to be fastest, float32 or bf16 (weights stay float32)."""
+    precision: of the products, float32 or bf16 (weights stay float32), or "auto": whichever is measured to be faster."""
 
     data: Dataset
     model: Callable[..., nn.Module]
@@ -61,11 +62,19 @@ class Problem:
         if not isinstance(self.metric, Metric):
             chosen = choose(self.metric, self.data.task, self.data.targets)
             object.__setattr__(self, "metric", chosen)
-        object.__setattr__(self, "inputs", self.data.inputs.to(self.device, self.dtype))
-        object.__setattr__(self, "targets", self.data.targets.to(self.device, self.dtype))
+        feed = Feed(self.data.inputs, self.data.targets, self.dtype, self.device, self.data.on_disk)
+        object.__setattr__(self, "feed", feed)
 
-    inputs: Tensor = dataclasses.field(init=False, repr=False)
-    targets: Tensor = dataclasses.field(init=False, repr=False)
+    feed: Feed = dataclasses.field(init=False, repr=False)
+
+    @property
+    def targets(self) -> Tensor:
+        """(R, C), on the device."""
+        return self.feed.targets
+
+    def example(self, count: int) -> Tensor:
+        """The first inputs, (count, ...), as a network gets them."""
+        return self.feed.take(torch.arange(count, device=self.device)[None])[0][0]
 
     @property
     def words(self) -> frozenset[str]:
@@ -76,7 +85,14 @@ class Problem:
         return split(self.data, seed)
 
     def facts(self, rows: Tensor) -> Facts:
-        return facts_of(self.inputs, self.targets, self.data.task, rows=rows, schema=self.data.schema)
+        """Of the training part of these rows."""
+        inputs, targets = self.feed.inputs, self.targets.to(self.feed.inputs.device)
+        facts = facts_of(inputs, targets, self.data.task, rows=rows, schema=self.data.schema)
+        return facts.with_tensors({name: t.to(self.device, self.dtype) for name, t in facts.tensors().items()})
+
+    def facts_of_all(self) -> Facts:
+        """For trying networks out."""
+        return self.facts(torch.arange(len(self.targets)))
 
     def batching(self, num_rows: int) -> tuple[int, int]:
         """(rows in a batch, batches in an epoch): whole batches only; few rows are one batch of all of them."""
@@ -99,7 +115,7 @@ def prepare(problem: Problem, recipe: Recipe, seed: int, facts: Facts, layouts: 
     model = build(problem.model, facts, seed, problem.dtype).to(problem.device)
     rates = adopt(model, facts)
     own_noise = {f"model.{path}": Dropout(rate=rate, sites=(path,)) for path, rate in rates.items()}
-    example = problem.inputs[:2]
+    example = problem.example(2)
     stages = list(layouts) or [layout_of(model, example)]
     builders = [t for t in recipe.techniques if hasattr(t, "rebuild")]
     with torch.random.fork_rng(devices=[]):
@@ -124,13 +140,13 @@ def as_device(name: str) -> torch.device:
 
 def check_fits(problem: Problem, recipe: Recipe) -> Layout:
     """Refuse, with a sentence, a network that does not fit the data or a recipe that does not fit either."""
-    facts = problem.facts(torch.arange(len(problem.inputs)))
+    facts = problem.facts_of_all()
     check_fresh(problem.model, facts)
     model = build(problem.model, facts, 0, problem.dtype).to(problem.device)
     adopt(model, facts)
-    layout = layout_of(model, problem.inputs[:2])
+    layout = layout_of(model, problem.example(2))
     with torch.no_grad():
-        outputs = model.eval()(problem.inputs[:2])
+        outputs = model.eval()(problem.example(2))
     if not isinstance(outputs, Tensor):
         raise DampenError(f"The model must return one tensor (rows, outputs); got {type(outputs).__name__}.")
     shape = tuple(outputs.shape)

@@ -77,9 +77,11 @@ def record_gradient(
     pack, program, differentiate = run.pack, run.program, run.differentiate
     frozen = run.frozen(trained)
 
-    def one(inputs: Tensor, targets: Tensor, weights: Tensor, words: Tensor, *tensors: Any) -> Any:
-        key = Key(words, program.device)  # not its numbers: they are others at every step
-        return gradient_of_one(program, differentiate, _CLOCK, *tensors, Batch(inputs, targets, weights), key)
+    def one(
+        inputs: Tensor, targets: Tensor, weights: Tensor, words: Tensor, trained: Any, frozen: Any, member: Any
+    ) -> Any:
+        batch, key = Batch(inputs, targets, weights), Key(words, program.device)  # without its numbers: they change
+        return gradient_of_one(program, differentiate, _CLOCK, trained, frozen, member, batch, key)
 
     def outputs(result: Any) -> list[Tensor]:
         grads, report = result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -37,6 +37,7 @@ class Run:
         self.batch_size, self.steps_per_epoch = problem.batching(num_train)
         self.steps = self.steps_per_epoch * problem.epochs
         self.replay_from = FROM_STEPS
+        self._ones = torch.ones(0)
         if plan.precision == "bf16" and plan.lift == "vmap":
             _widen_norms(program.forward.model)
 
@@ -105,11 +106,11 @@ class Run:
         trained, order = self.trained(epoch), self.order(epoch)
         pack.grads.zero_()  # what is frozen from now on has no gradient
         reports = []
-        for number in range(self.steps_per_epoch):
+        for number, batch in enumerate(self.batches(order)):
             clock = self.clock(epoch, number)
             if (values := schedule(clock)) is not None:
                 pack.set_values(values)
-            reports.append(self.step(clock, order[:, number], trained))
+            reports.append(self.step(clock, batch, trained))
         losses = torch.stack([report.loss for report in reports])
         penalties = torch.stack([report.penalty for report in reports])
         pack.limit = torch.where(pack.limit.isnan(), DIVERGED * losses[0].abs().clamp(min=1e-6), pack.limit)
@@ -120,10 +121,10 @@ class Run:
             "gradient_norm": pack.grads.norm(dim=1),
         }
 
-    def step(self, clock: Clock, rows: Tensor, trained: tuple[str, ...]) -> Report:
+    def step(self, clock: Clock, batch: Batch, trained: tuple[str, ...]) -> Report:
         """Gradients, optimizer, `weights` hooks: one step of every member, in place."""
         pack = self.pack
-        report = self.gradients(clock, trained)(clock, self.batch(rows), self.words(clock.step))
+        report = self.gradients(clock, trained)(clock, batch, self.words(clock.step))
         pack.put_buffers(report.buffers)
         if not self.program.names["weights"]:
             pack.optimize(trained)
@@ -186,17 +187,19 @@ class Run:
         return torch.stack([self.pack.seeds, torch.full_like(self.pack.seeds, step)], -1)
 
     def batch(self, rows: Tensor) -> Batch:
-        inputs, targets = self.take(rows)
-        return Batch(inputs, targets, torch.ones(rows.shape, dtype=targets.dtype, device=targets.device))
+        """The batch of these rows (K, N)."""
+        return self._weighted(*self.problem.feed.take(rows))
 
-    def take(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Inputs and targets of rows (K, N)."""
-        flat = rows.flatten()
-        inputs, targets = self.problem.inputs, self.problem.targets
-        return (
-            inputs.index_select(0, flat).unflatten(0, rows.shape),
-            targets.index_select(0, flat).unflatten(0, rows.shape),
-        )
+    def batches(self, order: Tensor) -> Iterator[Batch]:
+        """The batch of each step of order (K, steps, N)."""
+        for inputs, targets in self.problem.feed.batches(order):
+            yield self._weighted(inputs, targets)
+
+    def _weighted(self, inputs: Tensor, targets: Tensor) -> Batch:
+        shape = targets.shape[:2]
+        if self._ones.shape != shape:
+            self._ones = torch.ones(shape, dtype=targets.dtype, device=targets.device)
+        return Batch(inputs, targets, self._ones)
 
     # -------------------------------------------------------------- looking at it
 
@@ -210,10 +213,10 @@ class Run:
         """(outputs, targets) of rows (K, N), in evaluation mode."""
         self.program.forward.eval()
         forward = self.lifted(_outputs)
-        chunk = max(1, EVALUATION_NUMBERS // (len(self.pack) * self.problem.inputs[0].numel()))
+        chunk = max(1, EVALUATION_NUMBERS // (len(self.pack) * math.prod(self.problem.data.input_shape)))
         outputs, targets = [], []
         for part in rows.split(chunk, dim=1):
-            inputs, wanted = self.take(part)
+            inputs, wanted = self.problem.feed.take(part)
             outputs.append(forward(params, buffers, inputs).to(wanted.dtype))
             targets.append(wanted)
         return torch.cat(outputs, 1), torch.cat(targets, 1)
