@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import numbers
 import statistics
 import time
@@ -18,10 +19,9 @@ from ..models import MLP
 from ..models.layout import Layout
 from ..presets import BASELINE, DEFAULT, as_recipe, baseline, candidates, default
 from ..recipe import Recipe
-from ..training.fit import able, check_seed, fit_pack
+from ..training.fit import able, check_seed, fit_pack, full_plan
 from ..training.fitted import Fitted
-from ..training.measure import measured_plan
-from ..training.plan import Plan, make_plan, on_device
+from ..training.plan import Plan, on_device
 from ..training.problem import Member, Problem, as_device, check_fits, check_recipe
 from .comparison import Comparison, notes_of, versions
 from .cost import step_costs
@@ -72,13 +72,12 @@ def compare(
     named = _recipes(recipes, problem)
     members = [Member(name, recipe, seed) for name, recipe in _tuned(named, tune_lr).items() for seed in chosen_seeds]
     ability = able(problem)
-    if plan is not None:
-        chosen = _replayed(plan, members)
-    else:
-        chosen = measured_plan(problem, members, make_plan(problem, members, ability), ability)
+    chosen = full_plan(problem, members, ability) if plan is None else _replayed(plan, members)
     if on_plan is not None:
         on_plan(chosen)
     done, interrupted = _train(problem, members, chosen, watch)
+    if not interrupted:  # as it came about: packs are halved where memory runs out
+        chosen = dataclasses.replace(chosen, packs=tuple(dict.fromkeys(fitted.plan for fitted in done)))
     kept = _chosen(done, named, len(chosen_seeds), problem, tune_lr)
     complete = {name: named[name] for name in kept}
     measured = BASELINE in kept and not interrupted

@@ -142,6 +142,7 @@ def _put(training: Training, manifest: dict[str, Any], tensors: dict[str, Tensor
             test=read["test"],
             test_right=_on_cpu(group(f"done/{index}")).get("test_right"),
             problem=training.problem,
+            plan=training.plan,
             also=training.also[index],
         )
     pack = whole.select([whole.indexes.index(i) for i in manifest["left"]])

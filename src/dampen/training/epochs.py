@@ -131,6 +131,7 @@ class Training:
                 test=dict(zip(("metric", "loss"), scores["test"][position], strict=True)),
                 test_right=None if test_right is None else test_right[position].clone(),
                 problem=self.problem,
+                plan=self.plan,
                 also=self.also[index],
             )
         self.run.pack = whole

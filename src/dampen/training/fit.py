@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import numbers
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,7 +19,8 @@ from . import checkpoint
 from .epochs import Training
 from .fitted import Fitted
 from .measure import measured_plan
-from .plan import Ability, PackPlan, ability_of, make_plan, threads
+from .memory import cut, fitting_plan, is_allocation_failure
+from .plan import Ability, PackPlan, Plan, ability_of, make_plan, threads
 from .problem import Member, Problem, as_device, check_fits, prepare
 from .run import start
 
@@ -54,9 +56,14 @@ def fit(
     )
     member = Member("", as_recipe(recipe), check_seed(seed))
     check_fits(problem, member.recipe)
-    ability = able(problem)
-    (pack,) = measured_plan(problem, [member], make_plan(problem, [member], ability), ability).packs
+    (pack,) = full_plan(problem, [member], able(problem)).packs
     return fit_pack(problem, [member], pack)[0]
+
+
+def full_plan(problem: Problem, members: Sequence[Member], ability: Ability) -> Plan:
+    """Packs by rule, cut to fit in memory, each run in the way that was measured to be fastest."""
+    packs = fitting_plan(problem, members, make_plan(problem, members, ability))
+    return measured_plan(problem, members, packs, ability)
 
 
 def check_seed(seed: Any) -> int:
@@ -79,11 +86,45 @@ def fit_pack(
     folder: str | Path | None = None,
     stop_after: int | None = None,
 ) -> list[Fitted]:
-    """Train the members of one pack; the result follows the order of `plan.members`.
+    """Train the members of one pack; the result follows the order of `plan.members`. Where memory runs out, the two
+    halves of the pack train one after the other.
 
     folder: where the state is saved after every epoch, and taken up again if it is there already.
     stop_after: leave after this many epochs with nothing but the checkpoint (returns []).
     """
+    try:
+        return _fit_pack(problem, members, plan, watch, folder, stop_after)
+    except (RuntimeError, MemoryError) as error:
+        if not is_allocation_failure(error):
+            raise
+        if len(plan.members) == 1:
+            raise DampenError(
+                "One network must fit in memory with its batch; it does not. Take a smaller batch_size or model."
+            ) from error
+    gc.collect()  # outside of `except`: the error's traceback holds on to the pack
+    if problem.device.type == "cuda":
+        torch.cuda.empty_cache()
+    done: list[Fitted] = []
+    for number, half in enumerate(cut(plan, 2)):
+        told = None if watch is None else _share(watch, number, len(plan.members) * problem.epochs)
+        part = None if folder is None else Path(folder) / f"half-{number}"
+        done += fit_pack(problem, members, half, watch=told, folder=part, stop_after=stop_after)
+    return done
+
+
+def _share(watch: Watch, number: int, total: int) -> Watch:
+    """Tells of the first or second half as of the whole."""
+    return lambda done, all_: watch(done + number * (total - all_), total)
+
+
+def _fit_pack(
+    problem: Problem,
+    members: Sequence[Member],
+    plan: PackPlan,
+    watch: Watch | None,
+    folder: str | Path | None,
+    stop_after: int | None,
+) -> list[Fitted]:
     with torch.no_grad(), threads(plan.threads):
         training = Training(problem, members, plan, start(problem, members, plan, TRAIN_SAMPLE))
         if folder is not None:

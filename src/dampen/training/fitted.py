@@ -9,14 +9,16 @@ from torch import Tensor, nn
 
 from ..contracts import Tensors
 from .history import History
+from .plan import PackPlan
 from .problem import Member, Problem, prepare
 
 
 @dataclasses.dataclass(eq=False)
 class Fitted:
     """A member that has been trained: the weights that serve, its history, its scores on validation and test
-    part ({"metric": ..., "loss": ...}), per test row whether it was classified rightly (None for numbers), and the
-    weights that techniques asked to keep beside (`Decision(keep="also")`), parameters and buffers by name."""
+    part ({"metric": ..., "loss": ...}), per test row whether it was classified rightly (None for numbers), the pack
+    that it trained in, and the weights that techniques asked to keep beside (`Decision(keep="also")`), parameters and
+    buffers by name."""
 
     member: Member
     params: Tensors
@@ -26,6 +28,7 @@ class Fitted:
     test: dict[str, float]
     test_right: Tensor | None
     problem: Problem
+    plan: PackPlan
     also: list[Tensors] = dataclasses.field(default_factory=list)
 
     def model(self) -> nn.Module:

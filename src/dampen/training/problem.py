@@ -37,7 +37,7 @@ class Member(NamedTuple):
 @dataclasses.dataclass(frozen=True, eq=False)
 class Problem:
     """data, model factory, and the settings of a study. dtype: of weights and data (float64 in the laws).
-    precision: of the products, float32 or bf16 (weights stay float32), or "auto": whichever is measured to be faster."""
+    precision: of the products, float32 or bf16 (weights stay float32), or "auto": whichever is measured faster."""
 
     data: Dataset
     model: Callable[..., nn.Module]

@@ -287,9 +287,10 @@ def start(problem: Problem, members: Sequence[Member], plan: PackPlan, train_sam
 
 
 def _program_techniques(members: Sequence[Member], plan: PackPlan) -> dict[str, Any]:
-    """The techniques of a pack by name; each taken from a member that uses it."""
+    """The techniques of a pack by name; each taken from a member that uses it. What none uses, because a pack was
+    cut, is left out."""
     found = {name: t for member in members for name, t in member.recipe.active.items()}
-    return {name: found[name] for name in plan.techniques}
+    return {name: found[name] for name in plan.techniques if name in found}
 
 
 def _values(member: Member, techniques: dict[str, Any]) -> dict[str, float]:
