@@ -29,6 +29,7 @@ class Dataset:
     task: str
     classes: tuple[str, ...] = ()
     test_rows: Tensor | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def input_shape(self) -> tuple[int, ...]:
