@@ -116,7 +116,7 @@ def _chosen(path: Path, shapes: Mapping) -> tuple[dict[str, str], list[str]]:
 
 def _plain(name: str, arrays: Mapping[str, np.ndarray]) -> Dataset:
     first = arrays["x"] if "x" in arrays else arrays["x_train"]
-    note = ()
+    note: tuple[str, ...] = ()
     if first.ndim == 3 and first.dtype != np.uint8:
         note = (f"Series of {first.shape[1]} x {first.shape[2]} (channels x length) are read as flat numbers.",)
     ordered = [arrays[key] for key in (*WHOLE, *PARTS) if key in arrays]
@@ -162,12 +162,11 @@ def _decoded(name: str, arrays: Mapping[str, np.ndarray]) -> Dataset:
     rows = len(offsets) - 1
     _check_coded(name, arrays, rows)
     header, data = arrays["header"].tobytes(), memoryview(np.ascontiguousarray(arrays["data"]))
-    images: np.ndarray | None = None
+    first = _jpeg(name, 0, header, data[offsets[0] : offsets[1]])
+    check_unpacked(name, len(data) + rows * len(header), rows * first.size)
+    images = np.empty((rows, 3, *first.shape[:2]), np.uint8)
     for row in range(rows):
         image = _jpeg(name, row, header, data[offsets[row] : offsets[row + 1]])
-        if images is None:
-            check_unpacked(name, len(data) + rows * len(header), rows * image.size)
-            images = np.empty((rows, 3, *image.shape[:2]), np.uint8)
         if image.shape[:2] != images.shape[2:]:
             raise DampenError(
                 f"{name}: all images must have one size; image 0 has {images.shape[3]} x {images.shape[2]} and image "

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import DampenError
 from .dataset import Dataset, from_arrays
-from .reading import check_test_classes, check_unpacked, hidden, is_image, size
+from .reading import check_test_classes, check_unpacked, hidden, is_image
 
 IMAGES, LABELS = 2051, 2049
 _NOUNS = {IMAGES: "images", LABELS: "labels"}
@@ -95,38 +95,36 @@ def _part(found: dict[tuple[bool, int], Path], test: bool) -> tuple[np.ndarray, 
 
 def _values(path: Path) -> np.ndarray:
     """What the file holds, uint8, in the shape that its header states."""
-    with _opened(path) as stream:
-        shape = _header(path, stream)
-        wanted = int(np.prod(shape, dtype=object))
-        if wanted == 0:
-            raise DampenError(f"{path.name} must hold at least one value; its header says {_times(shape)}.")
-        packed = path.stat().st_size
-        if isinstance(stream, gzip.GzipFile):
-            check_unpacked(path.name, packed, wanted)
-        elif wanted > packed:
-            _refuse_length(path, shape, wanted, packed - 4 - 4 * len(shape))
-        values = np.empty(wanted, np.uint8)  # writable, as torch wants it
-        got = _fill(path, stream, memoryview(values))
-        if got < wanted:
-            _refuse_length(path, shape, wanted, got)
-        if stream.read(1):
-            raise DampenError(
-                f"{path.name} must end after {_times(shape)} values, as its header says; it holds more. "
-                "Download it again."
-            )
-    return values.reshape(shape)
-
-
-def _fill(path: Path, stream: BinaryIO, view: memoryview) -> int:
-    got = 0
     try:
-        while got < len(view) and (count := stream.readinto(view[got:])):  # type: ignore[attr-defined]
-            got += count
+        with _opened(path) as stream:
+            return _read(path, stream)
     except EOFError:
-        pass  # gzip's way to say that the file was cut
-    except (OSError, zlib.error) as error:
+        raise DampenError(f"{path.name} is cut short: the gzip file lacks its end. Download it again.") from None
+    except (gzip.BadGzipFile, zlib.error) as error:
         raise DampenError(f"{path.name} must be a sound gzip file; {error}. Download it again.") from None
-    return got
+
+
+def _read(path: Path, stream: BinaryIO) -> np.ndarray:
+    shape = _header(path, stream)
+    wanted = int(np.prod(shape, dtype=object))
+    packed = path.stat().st_size
+    if wanted == 0:
+        raise DampenError(f"{path.name} must hold at least one value; its header says {_times(shape)}.")
+    if isinstance(stream, gzip.GzipFile):
+        check_unpacked(path.name, packed, wanted)
+    elif wanted > packed:
+        _refuse_length(path, shape, wanted, packed - 4 - 4 * len(shape))
+    values = np.empty(wanted, np.uint8)  # writable, as torch wants it
+    got, view = 0, memoryview(values)
+    while got < wanted and (count := stream.readinto(view[got:])):  # type: ignore[attr-defined]
+        got += count
+    if got < wanted:
+        _refuse_length(path, shape, wanted, got)
+    if stream.read(1):  # a gzip file checks its sum here
+        raise DampenError(
+            f"{path.name} must end after {_times(shape)} values, as its header says; it holds more. Download it again."
+        )
+    return values.reshape(shape)
 
 
 def _header(path: Path, stream: BinaryIO) -> tuple[int, ...]:
@@ -164,8 +162,8 @@ def _refuse_magic(path: Path, magic: int | None, said: int | None) -> None:
 
 def _refuse_length(path: Path, shape: tuple[int, ...], wanted: int, got: int) -> None:
     raise DampenError(
-        f"{path.name} is cut short: its header says {_times(shape)} values ({size(wanted)}); it ends after "
-        f"{size(got)}. Download it again."
+        f"{path.name} is cut short: its header says {_times(shape)} values ({wanted:,} bytes); it ends after "
+        f"{got:,}. Download it again."
     )
 
 

@@ -44,8 +44,8 @@ def check_test_classes(labels: Sequence | np.ndarray, test_labels: Sequence | np
     if len(new):
         rows = int(counts[np.isin(values, new)].sum())
         raise DampenError(
-            f"Every class of the test part must stand in the training part too; {some(new)} {'does' if len(new) == 1 else 'do'} "
-            f"not ({number(rows, 'test row')}). Drop these rows or move some of them."
+            f"Every class of the test part must stand in the training part too; missing there: {some(new)} "
+            f"({number(rows, 'test row')}). Drop these rows or move some of them."
         )
 
 
@@ -83,10 +83,7 @@ def some(names: Sequence | np.ndarray) -> str:
 
 def size(count: float) -> str:
     """Bytes in the unit that suits: 512 bytes, 3.4 MB."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000:
-            break
-        count, last = count / 1000, unit
-    else:
-        unit, last = "TB", "GB"
-    return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.3g} {unit}"
+    power = 0
+    while count >= 1000 and power < 4:
+        count, power = count / 1000, power + 1
+    return f"{count:.3g} {('bytes', 'kB', 'MB', 'GB', 'TB')[power]}"
