@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import DampenError, first_line
 from .dataset import Dataset, from_arrays
-from .reading import check_test_classes, check_unpacked, some
+from .files import check_test_classes, check_unpacked, some
 
 WHOLE = ("x", "y")
 PARTS = ("x_train", "y_train", "x_test", "y_test")

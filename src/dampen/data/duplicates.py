@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from .dataset import Dataset
-from .reading import number
+from .files import number
 from .split import Split
 
 CHUNK = 4096

@@ -12,10 +12,12 @@ import numpy as np
 
 from ..errors import DampenError
 from .dataset import Dataset, from_arrays
-from .reading import check_test_classes, check_unpacked, hidden, is_image
+from .files import check_test_classes, check_unpacked, hidden, is_image
 
 IMAGES, LABELS = 2051, 2049
 _NOUNS = {IMAGES: "images", LABELS: "labels"}
+FEW = 20
+"""Files of other names that are opened to see whether they are IDX."""
 _SAID = {"idx3": IMAGES, "idx1": LABELS}
 _NAME = re.compile(r"(idx[13])|ubyte", re.IGNORECASE)
 _TEST_NAME = re.compile(r"t10k|test", re.IGNORECASE)
@@ -68,6 +70,12 @@ def find_idx(folder: Path) -> dict[tuple[bool, int], Path]:
         found.setdefault(key, path)  # sorted: the unpacked one comes first
     alone = all(test for test, _ in found)  # a pair without a training part is one
     return {(test and not alone, magic): path for (test, magic), path in found.items()}
+
+
+def holds_idx(folder: Path) -> bool:
+    """Whether a folder is meant to hold IDX files: by a name, or by a first number."""
+    files = [path for path in folder.iterdir() if not hidden(path) and not is_image(path) and path.is_file()]
+    return any(_NAME.search(p.name) for p in files) or any(_magic(p) in _NOUNS for p in files[:FEW])
 
 
 def sides_of(path: Path) -> tuple[int, ...]:

@@ -12,9 +12,9 @@ import numpy as np
 
 from ..errors import DampenError
 from .dataset import Dataset, from_arrays
+from .files import check_test_classes, hidden, is_image, natural, naturally_ordered, number, some
 from .labels import read_labels
 from .pixels import decode
-from .reading import check_test_classes, hidden, is_image, natural, naturally_ordered, number, some
 
 TRAIN, TEST = ("train", "training"), ("test", "testing")
 VALIDATION = ("val", "valid", "validation")

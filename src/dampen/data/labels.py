@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from ..errors import DampenError
-from .reading import IMAGE_SUFFIXES, number, some
+from .files import IMAGE_SUFFIXES, number, some
 
 FILE_COLUMNS = (
     *("filename", "file_name", "file", "image", "image_name", "img", "path", "filepath", "image_path"),
@@ -31,7 +31,7 @@ def read_labels(path: Path, required: bool = True) -> tuple[list[str], list[str]
     if file_column is None or label_column is None:
         raise DampenError(
             f"{path.name} must have a column of file names (such as {FILE_COLUMNS[0]}) and one of labels (such as "
-            f"{LABEL_COLUMNS[0]}); got {', '.join(header) or 'none'}."
+            f"{LABEL_COLUMNS[0]}); got {some(header)}. If it is a table without images, name its --target."
         )
     names = [row[file_column].strip() for row in rows]
     labels = [row[label_column].strip() for row in rows]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import DampenError, first_line
-from .reading import LARGEST_BYTES, check_unpacked, number
+from .files import LARGEST_BYTES, check_unpacked, number
 
 CHUNK = 256
 """Files decoded between two looks at what came out."""
