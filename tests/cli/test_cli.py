@@ -370,6 +370,7 @@ OPTIONS = {
         "--plan",
         "--device",
     },
+    "data": {"folder"},
     "techniques": {"name", "--json"},
 }
 

@@ -72,6 +72,16 @@ def shapes_of(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
     return shapes
 
 
+def about(path: Path) -> str:
+    """Rows and their shape in words, from the headers; raises `DampenError` as reading would."""
+    shapes = shapes_of(path)
+    used, _ = _chosen(path, shapes)
+    if "offsets" in used:
+        return f"{shapes[used['offsets']][0][0] - 1:,} JPEG-coded images"
+    parts = [shapes[used[name]][0] for name in ("x", "x_train", "x_test") if name in used]
+    return f"{sum(part[0] for part in parts):,} rows of {' x '.join(map(str, parts[0][1:]))}"
+
+
 def _header(path: Path, entry: zipfile.ZipInfo, stream: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
     try:
         version = np.lib.format.read_magic(stream)
