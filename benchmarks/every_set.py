@@ -12,10 +12,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from dampen.data.open import open_data
 from timing import bar, machine
 
 from dampen import MLP, Dataset, fit
-from dampen.data.open import open_data
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 BATCH_SIZE = 256
@@ -25,6 +25,8 @@ def main() -> None:
     machine()
     entries = json.loads((SHARED / "index.json").read_text())["files"]
     sets = [wanted for wanted in _sets(entries) if not sys.argv[1:] or any(a in wanted["name"] for a in sys.argv[1:])]
+    if not sets:
+        sys.exit(f"No set of {SHARED} has a name with one of {sys.argv[1:]}.")
     wrong = 0
     for wanted in sets:
         options = {"target": "target", "categorical": wanted["categorical"]} if wanted["kind"] == "tabular" else {}

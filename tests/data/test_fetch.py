@@ -54,10 +54,15 @@ def cached(home, data, arff, checksum=None):
         "qualities/7": {"data_qualities": {"quality": [{"name": "NumberOfInstances", "value": "178"}]}},
     }
     for path, answer in answers.items():
-        file = home / "openml" / (f"api/v1/json/data/{path}".rstrip("/") + ("/" if path.endswith("/") else "") + ".gz")
+        file = (
+            home
+            / "openml"
+            / "openml.org"
+            / (f"api/v1/json/data/{path}".rstrip("/") + ("/" if path.endswith("/") else "") + ".gz")
+        )
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(gzip.compress(json.dumps(answer).encode()))
-    file = home / "openml" / "data/v1/download/7/wine.arff.gz"
+    file = home / "openml" / "openml.org" / "data/v1/download/7/wine.arff.gz"
     file.parent.mkdir(parents=True)
     file.write_bytes(gzip.compress(body))
 
