@@ -101,14 +101,14 @@ def test_classes_name_the_numbers_and_other_arrays_are_said_to_be_left_out(tmp_p
     assert data.notes == ("Arrays left out: origin.",)
 
 
-def coded(quality=75, count=40):
+def coded(count=40, side=16):
     """Pieces of a photograph as JPEG, the way the shared README describes: one header for all, then what differs."""
     photo = load_sample_image("china.jpg")
-    pieces = [photo[8 * i : 8 * i + 16, 8 * i : 8 * i + 16] for i in range(count)]
+    pieces = [photo[8 * i : 8 * i + side, 8 * i : 8 * i + side] for i in range(count)]
     files = []
     for piece in pieces:
         buffer = io.BytesIO()
-        Image.fromarray(piece).save(buffer, "JPEG", quality=quality)
+        Image.fromarray(piece).save(buffer, "JPEG", quality=75)
         files.append(buffer.getvalue())
     length = next(i for i in range(len(files[0])) if len({file[i] for file in files}) > 1)
     bodies = [file[length:] for file in files]
@@ -130,6 +130,20 @@ def test_jpeg_coded_images_are_what_their_files_show(tmp_path):
     agrees(data.inputs.double(), expected.astype(float))
     agrees(data.test_rows, np.arange(20, 40))
     assert data.classes == ("even", "odd")
+
+
+def test_jpeg_coded_images_of_two_sizes_and_a_class_only_in_their_test_part_are_refused(tmp_path):
+    arrays, _ = coded()
+    small = coded(count=2, side=8)[0]
+    both = np.concatenate([arrays["header"], arrays["data"], small["header"], small["data"]])
+    first, second = len(arrays["header"]) + arrays["offsets"][1], len(arrays["header"]) + len(arrays["data"])
+    data = np.concatenate([both[:first], both[second:]])
+    pieces = {"header": both[:0], "data": data, "offsets": [0, first, len(data)], "labels": [0, 1], "n_train": 2}
+
+    assert "all images must have one size; image 0 has 16 x 16 and image 1 8 x 8 pixels." in refusal(
+        saved(tmp_path, **pieces)
+    )
+    assert "missing there: 1 (20 test rows)" in refusal(saved(tmp_path, **(arrays | {"labels": np.arange(40) // 20})))
 
 
 @pytest.mark.slow

@@ -82,6 +82,17 @@ def test_near_copies_in_a_table_are_found_whatever_the_units_of_its_columns():
     everything_found(found.test, pairs)
 
 
+def test_of_several_near_copies_the_nearest_is_named():
+    deviation = WINE.data.std(0)
+    copies = [WINE.data[7] + share * deviation for share in (0.012, 0.004, 0.008)]
+    data = from_arrays(np.concatenate([WINE.data, copies]), np.concatenate([WINE.target, WINE.target[[7] * 3]]))
+    train = torch.tensor([row for row in range(181) if row not in (7, 8)])
+
+    found = duplicates(data, Split(train, torch.tensor([8]), torch.tensor([7])))
+
+    assert found.test.pairs == ((7, 179),)
+
+
 def test_no_row_of_the_digits_stands_in_two_parts():
     """By brute force: the closest two images of the digits are far from equal."""
     data = load("digits")
@@ -114,6 +125,7 @@ def test_missing_equals_missing_and_nothing_else():
     inputs = inputs.copy()
     inputs[[0, 1, 2], 3] = np.nan
     inputs[1], inputs[2, :3] = inputs[0], inputs[0, :3]
+    inputs[5, 0] = inputs[:, 0].mean()
     inputs[4], inputs[4, 0] = inputs[5], np.nan
     data = dataclasses.replace(data, inputs=torch.from_numpy(inputs))
     rest = torch.arange(5, 178)
@@ -131,7 +143,7 @@ def test_minus_zero_is_zero():
 
     found = duplicates(data, Split(torch.arange(1, 170), torch.arange(170, 178), torch.tensor([0])))
 
-    assert found.test.pairs == ((0, 1),)
+    assert (found.test.exact, found.test.pairs) == (1, ((0, 1),))
 
 
 def test_numbers_as_targets_have_another_label_where_they_differ():

@@ -224,8 +224,8 @@ def test_a_test_part_without_labels_is_left_out_and_it_is_said(tmp_path):
 def test_a_table_elsewhere_may_be_named_and_may_use_semicolons(tmp_path):
     listed(tmp_path / "pictures")
     (tmp_path / "pictures" / "train.csv").unlink()
-    lines = "".join(f"{row}.png;{DIGITS.target[row]}\n" for row in ROWS)
-    (tmp_path / "mine.csv").write_text("filename;label\n" + lines, encoding="utf-8-sig")
+    lines = "".join(f"{row}.png;8;{DIGITS.target[row]}\n" for row in ROWS)
+    (tmp_path / "mine.csv").write_text("filename;width;label\n" + lines, encoding="utf-8-sig")
 
     data = load_images(tmp_path / "pictures", labels=tmp_path / "mine.csv")
 

@@ -98,9 +98,18 @@ def test_files_that_are_none_of_it_or_broken_are_left_out_silently(here):
     (here / "idx").mkdir()
     (here / "idx" / NAMES[0]).write_bytes(b"\0")
     images(here / "one class" / "a", range(3))
-    os.symlink(here, here / "loop")
 
     assert nearby() == []
+
+
+def test_links_are_followed_but_not_in_circles(here):
+    (here / "far" / "away" / "from" / "here").mkdir(parents=True)
+    (here / "far" / "away" / "from" / "here" / "t.csv").write_text(HEADER)
+    (here / "t.csv").write_text(HEADER)
+    os.symlink(here, here / "circle")
+    os.symlink(here / "far" / "away" / "from" / "here", here / "near")
+
+    assert [found.path for found in nearby()] == ["near/t.csv", "t.csv"]
 
 
 def test_a_folder_of_many_folders_ends(here):

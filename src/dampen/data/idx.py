@@ -68,8 +68,7 @@ def find_idx(folder: Path) -> dict[tuple[bool, int], Path]:
                 f"{found[key].name} and {path.name}. Put every pair in a folder of its own."
             )
         found.setdefault(key, path)  # sorted: the unpacked one comes first
-    alone = all(test for test, _ in found)  # a pair without a training part is one
-    return {(test and not alone, magic): path for (test, magic), path in found.items()}
+    return found
 
 
 def holds_idx(folder: Path) -> bool:

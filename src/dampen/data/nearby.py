@@ -38,10 +38,13 @@ def nearby(folder: str | Path = ".", depth: int = 2) -> list[Found]:
     Reads headers only; never looks into hidden folders and those of environments and builds.
     """
     found: list[Found] = []
-    queue, seen = [(Path(folder), 0)], 0
-    while queue and seen < MAX_FOLDERS:
+    queue: list[tuple[Path, int]] = [(Path(folder), 0)]
+    seen: set[Path] = set()
+    while queue and len(seen) < MAX_FOLDERS:
         place, level = queue.pop(0)
-        seen += 1
+        if place.resolve() in seen:  # links may lead in circles
+            continue
+        seen.add(place.resolve())
         files, folders = _entries(place)
         whole = _as_a_whole(place, files, folders)
         if whole is not None:
@@ -59,7 +62,7 @@ def _entries(place: Path) -> tuple[list[Path], list[Path]]:
         with os.scandir(place) as entries:
             first = [entry for entry, _ in zip(entries, range(MAX_FILES), strict=False)]
             files = sorted(place / entry.name for entry in first if entry.is_file())
-            folders = sorted(place / entry.name for entry in first if entry.is_dir(follow_symlinks=False))
+            folders = sorted(place / entry.name for entry in first if entry.is_dir())
     except OSError:  # not ours to read
         return [], []
     return (
