@@ -156,6 +156,15 @@ def test_numbers_as_targets_have_another_label_where_they_differ():
     assert (found.test.exact, found.test.other_label) == (10, 6)
 
 
+def test_rows_that_agree_in_categories_and_are_close_in_the_one_number_are_ordinary():
+    generator = np.random.default_rng(0)
+    inputs = np.column_stack([generator.integers(0, 3, (5000, 8)), generator.standard_normal(5000)])
+
+    found = duplicates(data := from_arrays(inputs, np.arange(5000) % 2), split(data, 0))
+
+    assert found.test.near + found.validation.near <= 2
+
+
 def test_one_column_has_no_near_duplicates_by_chance():
     data = from_arrays(np.random.default_rng(0).standard_normal((20_000, 1)), np.arange(20_000) % 2)
 

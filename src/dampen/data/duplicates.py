@@ -20,7 +20,12 @@ PAIR_FRACTION = {"images": 0.05, "tables": 0.02}
 pixel; its closest two images differ by twice that), and ..."""
 NEIGHBOUR_FRACTION, BY_CHANCE = 0.1, 1e-4
 """... than this share of the median distance to the nearest training row; with few columns than the smaller share
-that one row in 10,000 undercuts by chance (chance grows with the share to the power of the columns)."""
+that one row in 10,000 undercuts by chance (chance grows with the share to the power of the columns). Columns of a
+table count that take nearly continuous values: rows that agree in all categories and are close in the only number
+are ordinary rows, no copies of each other."""
+CONTINUOUS, SEVERAL_VALUES, SEVERAL_COUNT_AS_ONE = 0.1, 32, 10
+"""A column is nearly continuous if this share of 2,000 rows is distinct; of columns with several values ten count as
+one, so that pixels written as a table are not without any."""
 NUM_PROJECTIONS = 12
 SLACK = 1.9
 """12 random projections stretch a distance by more than this once in 50,000 times."""
@@ -177,7 +182,9 @@ def _limit(rows: _Rows, train: np.ndarray, asked: np.ndarray, generator: np.rand
         squares = (values**2).sum(1)[:, None] - 2 * values @ theirs.T + (theirs**2).sum(1)
         nearest = np.minimum(nearest, squares.min(1))
     neighbour = math.sqrt(max(0.0, np.median(nearest)))
-    fraction = min(NEIGHBOUR_FRACTION, BY_CHANCE ** (1 / rows.num_columns))
+    if not rows.num_continuous:
+        return 0.0
+    fraction = min(NEIGHBOUR_FRACTION, BY_CHANCE ** (1 / rows.num_continuous))
     return float(min(PAIR_FRACTION[rows.kind] * pair, fraction * neighbour))
 
 
@@ -193,6 +200,7 @@ class _Rows:
         self.num_columns = self.raw.shape[1]
         self.dtype = np.float64 if self.num_columns <= 256 else np.float32
         self.shift, self.scale = np.zeros(1, self.dtype), np.ones(1, self.dtype)
+        self.num_continuous = self.num_columns
         self._hashes: np.ndarray | None = None
         self.kind = "images" if "images" in data.words else "tables"
         if self.kind == "tables":
@@ -206,6 +214,10 @@ class _Rows:
         deviation = np.sqrt((np.where(known, sample - mean, 0) ** 2).sum(0) / count)
         self.shift = mean.astype(self.dtype)
         self.scale = np.where(deviation > 0, deviation, 1.0).astype(self.dtype)
+        few = sample[:: -(-len(sample) // NUM_PAIRS)]
+        distinct = (np.diff(np.sort(few, axis=0), axis=0) > 0).sum(0) + 1
+        several = int((distinct > SEVERAL_VALUES).sum()) // SEVERAL_COUNT_AS_ONE
+        self.num_continuous = max(int((distinct > CONTINUOUS * len(few)).sum()), several)
 
     def values(self, indices: np.ndarray, fill: bool = False) -> np.ndarray:
         """(N, columns) on the common scale; `fill` puts the mean in the place of what is missing."""
