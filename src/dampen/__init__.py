@@ -23,6 +23,7 @@ _HOMES = {
     "Adam": "optimizers",
     "RMSprop": "optimizers",
     "SGD": "optimizers",
+    "CNN": "models",
     "MLP": "models",
     "Dataset": "data",
     "load": "data",

@@ -458,6 +458,7 @@ OPTIONS = {
         "--plan",
         "--device",
     },
+    "data": {"folder"},
     "techniques": {"name", "--json"},
 }
 

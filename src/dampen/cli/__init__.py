@@ -10,6 +10,7 @@ import typer
 
 from ..errors import DampenError
 from .compare import compare
+from .data import data
 from .techniques import techniques
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(compare)
+app.command()(data)
 app.command()(techniques)
 
 

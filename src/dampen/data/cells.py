@@ -1,14 +1,13 @@
-"""Cells of a table: what counts as missing, as text, as a number, and how labels sort."""
+"""Cells of a table: what counts as missing, as text, as a number."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import DampenError
+from .words import counted, shortened
 
 if TYPE_CHECKING:
     from polars import Series
@@ -44,42 +43,13 @@ def only_numbers(column: Series, who: str, otherwise: str) -> np.ndarray:
     values, odd = numbers(column)
     if len(odd):
         raise DampenError(
-            f"{who} must hold numbers; got text in {rows(len(odd))}, first {shortened(odd[0])}. {otherwise}"
+            f"{who} must hold numbers; got text in {counted(len(odd))}, first {shortened(odd[0])}. {otherwise}"
         )
     present = values.drop_nulls()
     bad = int((~(present.abs() < 3e38)).sum())
     if bad:
         raise DampenError(
-            f"{who} must be finite and below 3e38; got NaN, infinity or more in {rows(bad)}. "
+            f"{who} must be finite and below 3e38; got NaN, infinity or more in {counted(bad)}. "
             "Mend these cells, or drop their rows."
         )
     return values.fill_null(float("nan")).to_numpy()
-
-
-def naturally(labels: Iterable[str]) -> list[str]:
-    """Sorted as people sort: numbers by size, digits inside a text as numbers."""
-    listed = list(labels)
-    try:
-        return sorted(listed, key=lambda label: (float(label), label))
-    except ValueError:
-        return sorted(listed, key=_natural_key)
-
-
-def _natural_key(label: str) -> tuple[list[tuple[int, int, str]], str]:
-    parts = [part for part in re.split(r"([0-9]+)", label) if part]
-    return [(0, int(p), "") if p.isascii() and p.isdigit() else (1, 0, p.lower()) for p in parts], label
-
-
-def rows(count: int) -> str:
-    return f"{count} row" if count == 1 else f"{count} rows"
-
-
-def shortened(text: str, limit: int = 40) -> str:
-    return repr(text if len(text) <= limit else text[: limit - 1] + "…")
-
-
-def listed(names: Iterable[str], limit: int = 6) -> str:
-    """The first names and how many more there are."""
-    every = list(names)
-    more = f" and {len(every) - limit} more" if len(every) > limit else ""
-    return ", ".join(every[:limit]) + more

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from ..errors import DampenError
-from .cells import numbers, rows, shortened, texts
+from .cells import numbers, texts
 from .split import TEST_FRACTION, VALIDATION_FRACTION
+from .words import counted, shortened
 
 if TYPE_CHECKING:
     from polars import Series
@@ -54,11 +55,11 @@ def _times(column: Series) -> np.ndarray:
         if len(odd):
             raise DampenError(
                 f"{who} must hold numbers or dates such as 2024-05-31 or 2024-05-31 18:30; got text in "
-                f"{rows(len(odd))}, first {shortened(odd[0])}."
+                f"{counted(len(odd))}, first {shortened(odd[0])}."
             )
     missing = values.null_count() + int(values.is_nan().sum())
     if missing:
-        raise DampenError(f"{who} must be known of every row; got none in {rows(missing)}. Drop these rows.")
+        raise DampenError(f"{who} must be known of every row; got none in {counted(missing)}. Drop these rows.")
     return values.to_numpy()
 
 

@@ -74,10 +74,10 @@ def _file(path: Path, options: Mapping[str, Any]) -> Dataset:
 
 
 def _folder(path: Path, options: Mapping[str, Any]) -> Dataset:
-    files = {file.name.lower(): file for file in path.iterdir() if file.is_file()}
-    if any("-ubyte" in name for name in files):
-        from .idx import load_idx
+    from .idx import holds_idx, load_idx
 
+    files = {file.name.lower(): file for file in path.iterdir() if file.is_file()}
+    if holds_idx(path):
         _check_suits(options, (), "a folder of IDX files")
         return load_idx(path)
     train, test = _part(files, "train"), _part(files, "test")

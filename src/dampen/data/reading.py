@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DampenError, first_line
-from .cells import MISSING, listed, rows, shortened
+from .cells import MISSING
+from .words import counted, listed, shortened
 
 if TYPE_CHECKING:
     from polars import DataFrame
@@ -107,6 +108,6 @@ def _check_ragged(path: Path, separator: str, width: int) -> None:
     if first is not None:
         line, found, start = first
         raise DampenError(
-            f"Every row of {path.name!r} must have {width} cells, as its header has; got others in {rows(count)}, "
+            f"Every row of {path.name!r} must have {width} cells, as its header has; got others in {counted(count)}, "
             f"first line {line} with {found}, starting with {shortened(start)}. Quote cells that contain {separator!r}."
         )

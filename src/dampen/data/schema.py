@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from ..errors import DampenError
-from .cells import listed, only_numbers, rows, texts
+from .cells import only_numbers, texts
+from .words import counted, listed
 
 if TYPE_CHECKING:
     from polars import DataFrame, Series
@@ -129,7 +130,7 @@ class Schema:
             elif missing := int(np.isnan(values).sum()):
                 raise DampenError(
                     f"The column {column.name!r} must have a number in every row, as in the data set; got none in "
-                    f"{rows(missing)}. No network has learned what to make of that."
+                    f"{counted(missing)}. No network has learned what to make of that."
                 )
         for column, (start, _) in zip(self.categorical, self.spans, strict=True):
             codes = _codes(source.pop(column.name), column.categories)

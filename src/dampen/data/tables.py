@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from ..errors import DampenError, NoSuchName
-from .cells import listed, naturally, numbers, only_numbers, rows, shortened, texts
+from .cells import numbers, only_numbers, texts
 from .dataset import NUM_PARTS, Dataset
 from .in_time import parts_in_time
 from .reading import read_table
 from .schema import CATEGORY, MIXED, NUMBER, Column, Schema
 from .split import sizes_by_group
 from .target import MOSTLY, Target, target_of
+from .words import counted, listed, naturally, shortened
 
 if TYPE_CHECKING:
     from polars import DataFrame, Series
@@ -169,8 +170,8 @@ def _categories(column: Series) -> Column:
 def _notes(empty: int, groups: Tensor | None) -> tuple[str, ...]:
     idle = 0 if groups is None else len(groups) - sum(sizes_by_group(groups.numpy()))
     return (
-        *((f"{rows(empty)} without any cell left out",) if empty else ()),
-        *((f"{rows(idle)} idle under every seed, so that no group stands in two parts",) if idle else ()),
+        *((f"{counted(empty)} without any cell left out",) if empty else ()),
+        *((f"{counted(idle)} idle under every seed, so that no group stands in two parts",) if idle else ()),
     )
 
 
@@ -206,7 +207,7 @@ def _groups(column: Series) -> Tensor:
     cells = texts(column)
     if cells.null_count():
         raise DampenError(
-            f"The group {column.name!r} must be known of every row; got none in {rows(cells.null_count())}."
+            f"The group {column.name!r} must be known of every row; got none in {counted(cells.null_count())}."
         )
     _, codes = np.unique(cells.to_numpy(), return_inverse=True)
     count = int(codes.max()) + 1

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from ..errors import DampenError
-from .cells import naturally, numbers, only_numbers, rows, shortened, texts
+from .cells import numbers, only_numbers, texts
+from .words import counted, naturally, shortened
 
 if TYPE_CHECKING:
     from polars import Series
@@ -39,7 +40,7 @@ def target_of(column: Series, task: str | None) -> Target:
     cells = texts(column)
     if cells.null_count():
         raise DampenError(
-            f"The target {column.name!r} must have a value in every row; got none in {rows(cells.null_count())}. "
+            f"The target {column.name!r} must have a value in every row; got none in {counted(cells.null_count())}. "
             "Drop these rows."
         )
     task = task or _task_of(cells)
@@ -52,8 +53,8 @@ def _task_of(cells: Series) -> str:
     if len(odd):
         if distinct > FEW and len(odd) <= (1 - MOSTLY) * len(cells):
             raise DampenError(
-                f"The target {cells.name!r} must hold numbers or classes; got numbers with text in {rows(len(odd))}, "
-                f"first {shortened(odd[0])}. Drop these rows, or pass --task classes."
+                f"The target {cells.name!r} must hold numbers or classes; got numbers with text in "
+                f"{counted(len(odd))}, first {shortened(odd[0])}. Drop these rows, or pass --task classes."
             )
         return "classes"
     few = distinct <= FEW and distinct * FEW_ROWS <= len(cells)
@@ -90,5 +91,5 @@ def _classes(cells: Series) -> Target:
 def _numbers(column: Series) -> Target:
     values = only_numbers(column, f"The target {column.name!r}", "Mend or drop these rows, or pass --task classes.")
     if (values == values[0]).all():
-        raise DampenError(f"The target must vary; got the value {values[0]:g} in all {rows(len(values))}.")
+        raise DampenError(f"The target must vary; got the value {values[0]:g} in all {counted(len(values))}.")
     return Target(column.name, "numbers", torch.from_numpy(values.astype("float32"))[:, None], ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .cnn import CNN
 from .mlp import MLP
 
-__all__ = ["MLP"]
+__all__ = ["CNN", "MLP"]

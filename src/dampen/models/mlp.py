@@ -7,14 +7,15 @@ import itertools
 import math
 import numbers
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
 from ..errors import DampenError
 from .tabular import EmbeddedColumns
 
-_ACTIVATIONS: dict[str, tuple[type[nn.Module], float]] = {
+_Layer = TypeVar("_Layer", nn.Linear, nn.Conv2d)
+ACTIVATIONS: dict[str, tuple[type[nn.Module], float]] = {
     "relu": (nn.ReLU, math.sqrt(2.0)),
     "tanh": (nn.Tanh, 1.0),
     "gelu": (nn.GELU, math.sqrt(2.0)),
@@ -38,9 +39,9 @@ class MLP:
 
     def __post_init__(self) -> None:
         if isinstance(self.hidden, Iterable) and not isinstance(self.hidden, str):
-            object.__setattr__(self, "hidden", tuple(map(_whole, self.hidden)))
-        if self.activation not in _ACTIVATIONS:
-            known = ", ".join(_ACTIVATIONS)
+            object.__setattr__(self, "hidden", tuple(map(whole, self.hidden)))
+        if self.activation not in ACTIVATIONS:
+            known = ", ".join(ACTIVATIONS)
             raise DampenError(f"MLP.activation must be one of {known}; got {self.activation!r}.")
         if not isinstance(self.hidden, tuple) or not all(type(w) is int and w >= 1 for w in self.hidden):
             raise DampenError(f"MLP.hidden must be whole numbers, at least 1; got {self.hidden!r}.")
@@ -58,24 +59,25 @@ class Perceptron(nn.Module):
     def __init__(self, widths: tuple[int, ...], activation: str, embedding: nn.Module | None = None) -> None:
         super().__init__()
         self.embedding = embedding
-        kind, gain = _ACTIVATIONS[activation]
+        kind, gain = ACTIVATIONS[activation]
         layers: list[nn.Module] = []
         for fan_in, fan_out in itertools.pairwise(widths[:-1]):
-            layers += [_initialised(nn.Linear(fan_in, fan_out), gain), kind()]
+            layers += [initialised(nn.Linear(fan_in, fan_out), gain), kind()]
         self.body = nn.Sequential(*layers)
-        self.head = _initialised(nn.Linear(widths[-2], widths[-1]), 1.0)
+        self.head = initialised(nn.Linear(widths[-2], widths[-1]), 1.0)
 
     def forward(self, inputs: Tensor) -> Tensor:
         inputs = inputs.flatten(1)
         return self.head(self.body(inputs if self.embedding is None else self.embedding(inputs)))
 
 
-def _whole(value: Any) -> Any:
+def whole(value: Any) -> Any:
     """A plain int of any integer type."""
     return int(value) if isinstance(value, numbers.Integral) and not isinstance(value, bool) else value
 
 
-def _initialised(layer: nn.Linear, gain: float) -> nn.Linear:
-    nn.init.normal_(layer.weight, std=gain / math.sqrt(layer.in_features))
+def initialised(layer: _Layer, gain: float) -> _Layer:
+    """Normal weights with the standard deviation gain / sqrt(inputs of one unit), zero biases."""
+    nn.init.normal_(layer.weight, std=gain / math.sqrt(layer.weight[0].numel()))
     nn.init.zeros_(layer.bias)
     return layer

@@ -12,7 +12,8 @@ from typing import Any
 from torch import nn
 
 from ..data.dataset import as_dataset
-from ..data.split import split
+from ..data.duplicates import duplicates, sentence
+from ..data.split import Split, split
 from ..errors import DampenError
 from ..evidence import judge
 from ..models import MLP
@@ -242,11 +243,19 @@ def _comparison(
             "seeds": list(seeds),
             "tune_lr": tune_lr,
             "tests_opened": tests_opened,
+            "notes": list(problem.data.notes),
+            "duplicates": _duplicates(problem, parts),
         },
         plan=plan.to_record(),
         versions=versions(),
         interrupted=interrupted,
     )
+
+
+def _duplicates(problem: Problem, parts: Split) -> str:
+    """What stands in two parts of the first seed's split, in words; data on disk are too many to look through."""
+    found = None if problem.data.on_disk else duplicates(problem.data, parts)
+    return sentence(found) if found and (found.test.found or found.validation.found) else ""
 
 
 def _judged(

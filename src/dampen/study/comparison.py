@@ -125,6 +125,8 @@ class Comparison:
             noted = [name for name, notes in self.notes.items() if note in notes]
             who = "all recipes" if len(noted) == len(self.notes) > 1 else ", ".join(noted)
             lines += textwrap.wrap(f"* {note}: {who}", WIDTH, subsequent_indent="  ")
+        if self.protocol.get("duplicates"):
+            lines += textwrap.wrap(f"Note: {self.protocol['duplicates']}", WIDTH)
         if self.interrupted:
             lines.append("Interrupted: recipes whose seeds were not all trained are left out.")
         return lines if len(lines) > 1 else []

@@ -1,0 +1,77 @@
+"""A small convolutional network, initialised for its activation."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterable
+from typing import Any
+
+from torch import Tensor, nn
+
+from ..errors import DampenError
+from .mlp import ACTIVATIONS, initialised, whole
+
+
+@dataclasses.dataclass(frozen=True)
+class CNN:
+    """Convolutions of `channels` units with an activation, halving the image between two of them (2 x 2 max
+    pooling); then the mean over all places, and one output per class or target.
+
+    A factory: `CNN((32, 64))(facts)` returns a fresh module. (32, 64) with kernel 3 is the network of Keras' MNIST
+    tutorial, but for the padding: the image is padded with zeros to keep its size ("same"; the tutorial's shrinks it
+    by 2 each time), so that images of 8 x 8 and deeper stacks work too. Initialised as `MLP` is; the inputs of a
+    unit are kernel * kernel * channels before it (He et al. 2015).
+    Raises `DampenError` for data that are no images (C, H, W), and for images too small to be halved so often.
+    """
+
+    channels: tuple[int, ...] = (32, 64)
+    activation: str = "relu"
+    kernel: int = 3
+
+    def __post_init__(self) -> None:
+        if isinstance(self.channels, Iterable) and not isinstance(self.channels, str):
+            object.__setattr__(self, "channels", tuple(map(whole, self.channels)))
+        object.__setattr__(self, "kernel", whole(self.kernel))
+        if self.activation not in ACTIVATIONS:
+            known = ", ".join(ACTIVATIONS)
+            raise DampenError(f"CNN.activation must be one of {known}; got {self.activation!r}.")
+        fits = isinstance(self.channels, tuple) and self.channels
+        if not fits or not all(type(width) is int and width >= 1 for width in self.channels):
+            raise DampenError(
+                f"CNN.channels must be whole numbers, one or more, each at least 1; got {self.channels!r}."
+            )
+        if type(self.kernel) is not int or self.kernel < 1 or self.kernel % 2 == 0:
+            raise DampenError(f"CNN.kernel must be an odd whole number, at least 1; got {self.kernel!r}.")
+
+    def __call__(self, facts: Any) -> nn.Module:
+        shape, halvings = facts.input_shape, len(self.channels) - 1
+        if len(shape) != 3:
+            raise DampenError(
+                f"CNN needs images (channels, height, width); got inputs of shape {tuple(shape)}. Use MLP."
+            )
+        if min(shape[1:]) < 2**halvings:
+            raise DampenError(
+                f"CNN with {len(self.channels)} convolutions halves the image {halvings} times and needs at least "
+                f"{2**halvings} x {2**halvings} pixels; got {shape[1]} x {shape[2]}. Take fewer channels."
+            )
+        return Convolutions((shape[0], *self.channels), facts.num_outputs, self.kernel, self.activation)
+
+
+class Convolutions(nn.Module):
+    """(N, widths[0], H, W) -> (N, num_outputs)."""
+
+    def __init__(self, widths: tuple[int, ...], num_outputs: int, kernel: int, activation: str) -> None:
+        super().__init__()
+        kind, gain = ACTIVATIONS[activation]
+        layers: list[nn.Module] = []
+        for before, after in itertools.pairwise(widths):
+            if layers:
+                layers.append(nn.MaxPool2d(2))
+            layers += [initialised(nn.Conv2d(before, after, kernel, padding=kernel // 2), gain), kind()]
+        self.body = nn.Sequential(*layers)
+        self.head = initialised(nn.Linear(widths[-1], num_outputs), 1.0)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        means = nn.functional.adaptive_avg_pool2d(self.body(inputs), 1)  # its gradient keeps channels last, mean's not
+        return self.head(means.flatten(1))

@@ -1,0 +1,56 @@
+"""`dampen data`, in this process: what it prints, what it refuses."""
+
+import sys
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_wine
+
+from dampen.cli import main
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+
+    def command(*arguments):
+        monkeypatch.setattr(sys, "argv", ["dampen", "data", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return (end.value.code or 0, *capsys.readouterr())
+
+    return command
+
+
+def test_it_lists_what_is_built_in_what_is_fetched_and_what_lies_nearby(run, tmp_path):
+    np.savez(tmp_path / "wine.npz", X=load_wine().data, y=load_wine().target)
+    (tmp_path / "a long name with spaces, as people have them").mkdir()
+    (tmp_path / "a long name with spaces, as people have them" / "table.csv").write_text("a,b,class\n1,2,3\n")
+
+    code, out, err = run()
+
+    assert (code, err) == (0, "")
+    assert out.startswith("Built in:\n  digits ")
+    for words in (
+        "dampen compare digits",
+        "dampen compare fashion-mnist",
+        "dampen compare openml:credit-g",
+        "wine.npz              archive, 178 rows of 13",
+        "dampen compare wine.npz",
+        "dampen compare 'a long name with spaces, as people have them/table.csv' --target class",
+    ):
+        assert words in out, words
+    assert [line for line in out.splitlines() if len(line) > 80 and "dampen compare '" not in line] == []
+
+
+def test_another_folder_may_be_named_and_may_hold_nothing(run, tmp_path):
+    (tmp_path / "empty").mkdir()
+
+    code, out, _ = run("empty")
+
+    assert code == 0
+    assert f"Nothing nearby, in {tmp_path / 'empty'}." in " ".join(out.split())
+
+
+def test_what_is_no_folder_is_refused_in_one_line(run):
+    assert run("none") == (2, "", "dampen: FOLDER must be a folder; got 'none'.\n")
