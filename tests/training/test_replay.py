@@ -200,14 +200,18 @@ def test_a_recording_is_of_operations_not_of_numbers():
     assert recording.graph.python_code("self").src.count("torch.t(") == 1  # of y; twice of x is x
 
 
-def test_products_may_be_written_elsewhere():
+def test_outputs_may_be_written_elsewhere():
+    def function(x, y):
+        return [x @ y, (x @ y).bfloat16().float(), x, x.sum()]
+
     args = [torch.randn(3, 4), torch.randn(4, 5)]
     with torch.no_grad():
-        recording = Recording(torch.mm, args, lambda result: [result])
-        assert recording.write_products(1) == [0]
-        place = torch.zeros(3, 5)
-        recording.compiled()(*args, place)
-    agrees(place, args[0] @ args[1], rtol=0, atol=0)
+        recording = Recording(function, args, list)
+        recording.write_outputs(3)
+        places = [torch.zeros(3, 5), torch.zeros(3, 5), torch.zeros(3, 4)]
+        (total,) = recording.compiled()(*args, *places)
+    for place, wanted in zip([*places, total], function(*args), strict=True):
+        agrees(place, wanted, rtol=0, atol=0)
 
 
 def test_nothing_writes_over_what_is_read_again():

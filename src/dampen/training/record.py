@@ -42,7 +42,7 @@ class HiddenClock(Clock):
 class Recording:
     """What `function(*args)` did to the tensors in `args`, and its `result`. Raises `Unrecordable`.
 
-    A replay takes the leaves of `args` in order, then `constants`, then what `take_low` and `write_products` ask
+    A replay takes the leaves of `args` in order, then `constants`, then what `take_low` and `write_outputs` ask
     for, and returns what `outputs`, called with the result, listed.
     """
 
@@ -55,6 +55,7 @@ class Recording:
         self.outputs = [recorder.reference(tensor) for tensor in outputs(self.result)]
         self.graph, self.constants = recorder.graph, recorder.constants
         self.places = [node for node in self.graph.nodes if node.op == "placeholder"]
+        _drop_multiplications_by_one(self.graph)
 
     def take_low(self, leaves: Sequence[int], dtype: torch.dtype) -> list[int]:
         """Let copies of these leaves in a shorter type come from outside. Returns the leaves that are wanted so."""
@@ -68,20 +69,20 @@ class Recording:
                 wanted.append(leaf)
         return wanted
 
-    def leave_low(self, count: int) -> None:
-        """Return the first `count` outputs as they were before a last cast: whoever copies them casts them."""
-        for number, node in enumerate(self.outputs[:count]):
-            if _is_cast(node, torch.float32):
-                self.outputs[number] = node.args[0]
-
-    def write_products(self, count: int) -> list[int]:
-        """Let matrix products among the first `count` outputs be written to tensors from outside. Returns which."""
-        written = []
-        for number, node in enumerate(self.outputs[:count]):
-            if node.target is _aten.mm.default and not node.users and self.outputs.count(node) == 1:
-                node.kwargs = {"out": self._argument(f"into_{number}")}
-                written.append(number)
-        return written
+    def write_outputs(self, count: int) -> None:
+        """Let the first `count` outputs be written to tensors from outside, one for each, instead of returned: a
+        product right where it is made, anything else as soon as it is known and still in the cache."""
+        given, self.outputs = self.outputs[:count], self.outputs[count:]
+        for number, output in enumerate(given):
+            cast = _is_cast(output, torch.float32)  # writing casts as well
+            node, into = output.args[0] if cast else output, self._argument(f"into_{number}")
+            if node.target is _aten.mm.default and not cast and not node.users and given.count(node) == 1:
+                node.kwargs = {"out": into}
+            elif node.op == "placeholder":
+                self.graph.call_function(_aten.copy_.default, (into, node))
+            else:
+                with self.graph.inserting_after(node):
+                    self.graph.call_function(_aten.copy_.default, (into, node))
 
     def compiled(self) -> Callable[..., tuple[Tensor, ...]]:
         """The replay."""
@@ -176,13 +177,17 @@ def _is_cast(node: fx.Node, dtype: torch.dtype) -> bool:
 # ------------------------------------------------------------------ shorter, with the same numbers
 
 
+def _drop_multiplications_by_one(graph: fx.Graph) -> None:
+    """vmap's addmm multiplies by beta and alpha. Not where anything is changed in place: it may be the product."""
+    if any(_mutates(node) for node in graph.nodes):
+        return
+    for node in graph.nodes:
+        if node.target is _aten.mul.Scalar and node.args[1] == 1:
+            node.replace_all_uses_with(node.args[0])
+
+
 def _shorten(graph: fx.Graph) -> None:
-    pure = [n for n in graph.nodes if n.op == "call_function" and not _mutates(n)]
-    if not any(_mutates(node) for node in graph.nodes):  # else the copy may be what is changed
-        for node in pure:
-            if node.target is _aten.mul.Scalar and node.args[1] == 1:  # vmap's addmm multiplies by beta and alpha
-                node.replace_all_uses_with(node.args[0])
-    for node in reversed(pure):
+    for node in reversed([n for n in graph.nodes if n.op == "call_function" and not _mutates(n)]):
         if not node.users and "out" not in node.kwargs:
             graph.erase_node(node)
     _reuse(graph)

@@ -90,26 +90,22 @@ def record_gradient(
     members = _members(run, [run.params(trained), run.params(frozen), run.member()])
     varying = [*batch, words]
     recording = _recorded(run, one, varying, members[0], outputs)
-    names, num_varying, num_trained = [*trained, *frozen], len(varying), len(trained)
-    low, wanted, written = None, [], []
+    names, num_varying = [*trained, *frozen], len(varying)
+    low, wanted = None, []
     if run.plan.precision == "bf16":
         low = torch.empty_like(pack.block.data, dtype=torch.bfloat16)
         wanted = recording.take_low(range(num_varying, num_varying + len(names)), torch.bfloat16)
-        recording.leave_low(num_trained)
-    elif run.looped:
-        written = recording.write_products(num_trained)
+    recording.write_outputs(len(trained))
+    running = tuple(recording.result[1].buffers)
     lasting = [
         [
             *tree_leaves(member),
             *recording.constants,
             *(_of(run, pack.block.view(low)[names[leaf - num_varying]], k) for leaf in wanted),
-            *(_of(run, pack.grad_views[trained[number]], k) for number in written),
+            *(_of(run, pack.grad_views[name], k) for name in trained),
         ]
         for k, member in enumerate(members)
     ]
-    copied = [number for number in range(num_trained) if number not in written]
-    places = [[_of(run, pack.grad_views[trained[number]], k) for number in copied] for k in range(len(members))]
-    running = tuple(recording.result[1].buffers)
     replay = recording.compiled()
 
     def gradient(_clock: Any, batch: Batch, words: Tensor) -> Report:
@@ -117,9 +113,7 @@ def record_gradient(
             low.copy_(pack.block.data)
         reports = []
         for k, tensors in enumerate(lasting):
-            out = replay(*(_of(run, t, k) for t in (*batch, words)), *tensors)
-            torch._foreach_copy_(places[k], [out[number] for number in copied])
-            loss, penalty, *buffers = out[num_trained:]
+            loss, penalty, *buffers = replay(*(_of(run, t, k) for t in (*batch, words)), *tensors)
             reports.append(Report(loss, penalty, dict(zip(running, buffers, strict=True))))
         return lift.together(reports) if run.looped else reports[0]
 
