@@ -155,25 +155,25 @@ _HALF = (torch.bfloat16, torch.float16)
 
 
 @functools.lru_cache(maxsize=4096)
-def _mask_numbers(rate: float, dtype: torch.dtype) -> tuple[np.int16, Any]:
-    """The smallest int16 that is kept, and what it becomes: 1 / (1 - rate), for half types its bit pattern; nothing
-    is kept at a rate that rounds to 1."""
+def _mask_numbers(rate: float, dtype: torch.dtype) -> tuple[Any, Any]:
+    """The smallest random number that is kept, and what it becomes: 1 / (1 - rate), for half types its bit pattern;
+    nothing is kept at a rate that rounds to 1. A rate in whole 256ths needs a byte per element, others take 16 bits."""
     silenced = round(rate * 65536)
-    scale = 0.0 if silenced >= 65536 else 1 / max(1 - rate, 2.0**-16)
-    becomes = torch.tensor(scale, dtype=dtype)
-    return np.int16(min(silenced - 32768, 32767)), (becomes.view(torch.int16) if dtype in _HALF else becomes).numpy()[
-        ()
-    ]
+    becomes = torch.tensor(0.0 if silenced >= 65536 else 1 / max(1 - rate, 2.0**-16), dtype=dtype)
+    least = np.uint8(min(silenced // 256, 255)) if silenced % 256 == 0 else np.int16(silenced - 32768)
+    return least, (becomes.view(torch.int16) if dtype in _HALF else becomes).numpy()[()]
 
 
-def _raw16(generator: np.random.Generator, count: int) -> Any:
-    return generator.bit_generator.random_raw(-(-count // 4)).view(np.int16)[:count]
+def _raw(generator: np.random.Generator, count: int, kind: Any) -> Any:
+    """`count` random whole numbers of all values of their type."""
+    width = 8 // kind.itemsize
+    return generator.bit_generator.random_raw(-(-count // width)).view(kind)[:count]
 
 
 def _bits_cpu(words: Tensor, site: int, shape: Sequence[int]) -> Tensor:
     out, flat = _empty(words, shape, torch.int16)
     for member, generator in _streams(words, site):
-        flat[member] = _raw16(generator, flat.shape[1])
+        flat[member] = _raw(generator, flat.shape[1], flat.dtype)
     return out
 
 
@@ -198,8 +198,8 @@ def _keep_one(numbers: tuple[int, int], site: int, rate: float, shape: Sequence[
 
 def _fill_mask(row: Any, generator: np.random.Generator, rate: float, dtype: torch.dtype) -> None:
     """A mask of 0 / 1 times the scale; times its bit pattern for half types, which numpy does not know."""
-    threshold, becomes = _mask_numbers(rate, dtype)
-    mask = _raw16(generator, row.shape[0]) >= threshold
+    least, becomes = _mask_numbers(rate, dtype)
+    mask = _raw(generator, row.shape[0], least.dtype) >= least
     np.multiply(mask.view(np.int8), becomes, out=row)
 
 

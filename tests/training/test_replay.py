@@ -191,7 +191,7 @@ def test_a_recording_is_of_operations_not_of_numbers():
     args = [torch.randn(3, 4), torch.randn(3, 4)]
     with torch.no_grad():
         recording = Recording(function, args, lambda result: list(result.values()))
-        replay = recording.compiled()
+        replay, _ = recording.compiled(2, 0, fused=False)
         others = [torch.randn(3, 4), torch.randn(3, 4)]
         got, wanted = replay(*others), function(*others)
     for one, other in zip(got, wanted.values(), strict=True):
@@ -209,9 +209,29 @@ def test_outputs_may_be_written_elsewhere():
         recording = Recording(function, args, list)
         recording.write_outputs(3)
         places = [torch.zeros(3, 5), torch.zeros(3, 5), torch.zeros(3, 4)]
-        (total,) = recording.compiled()(*args, *places)
+        replay, prepare = recording.compiled(2, 0, fused=False)
+        (total,) = replay(*args, *prepare(places))
     for place, wanted in zip([*places, total], function(*args), strict=True):
         agrees(place, wanted, rtol=0, atol=0)
+
+
+def test_what_never_changes_is_done_once():
+    def function(x, weight, fixed):
+        share = fixed / fixed.sum()
+        return [x * share, torch.ones_like(x) @ weight.t()]
+
+    args = [torch.randn(2, 3), torch.randn(4, 3), torch.rand(3)]
+    with torch.no_grad():
+        recording = Recording(lambda x, fixed, weight: function(x, weight, fixed), [args[0], args[2], args[1]], list)
+        replay, prepare = recording.compiled(1, 1, fused=False)
+        held = prepare([args[2], args[1]])
+        args[1].mul_(2)  # memory that lasts is read anew, numbers that never change are not
+        for one, other in zip(replay(args[0], *held), function(*args), strict=True):
+            agrees(one, other, rtol=0, atol=0)
+    code = recording.graph.python_code("self").src
+    assert "torch.div" not in code
+    assert "torch.t(" not in code
+    assert "mm" in code
 
 
 def test_nothing_writes_over_what_is_read_again():
@@ -223,7 +243,7 @@ def test_nothing_writes_over_what_is_read_again():
 
     args = [torch.randn(5), torch.randn(5)]
     with torch.no_grad():
-        replay = Recording(function, args, list).compiled()
+        replay, _ = Recording(function, args, list).compiled(2, 0, fused=False)
         before = [arg.clone() for arg in args]
         for _ in range(2):
             (total, _), wanted = replay(*args), function(*args)[0]

@@ -73,5 +73,6 @@ class Convolutions(nn.Module):
         self.head = initialised(nn.Linear(widths[-1], num_outputs), 1.0)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        means = nn.functional.adaptive_avg_pool2d(self.body(inputs), 1)  # its gradient keeps channels last, mean's not
-        return self.head(means.flatten(1))
+        places = self.body(inputs)
+        # Not `mean`: its gradient does not keep channels last, which costs a third of a step.
+        return self.head(nn.functional.avg_pool2d(places, places.shape[2:]).flatten(1))

@@ -7,9 +7,7 @@ numbers in the same order, so the results are equal bit for bit (replay.py check
 
 from __future__ import annotations
 
-import math
 import operator
-import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from ..contracts import Clock
-from ..randomness import KERNELS
+from .shorten import drop_multiplications_by_one, fuse, settle, shorten
 
 _BY_NUMBERS = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape, torch.Tag.nondeterministic_seeded}
 _aten = torch.ops.aten
@@ -55,7 +53,7 @@ class Recording:
         self.outputs = [recorder.reference(tensor) for tensor in outputs(self.result)]
         self.graph, self.constants = recorder.graph, recorder.constants
         self.places = [node for node in self.graph.nodes if node.op == "placeholder"]
-        _drop_multiplications_by_one(self.graph)
+        drop_multiplications_by_one(self.graph)
 
     def take_low(self, leaves: Sequence[int], dtype: torch.dtype) -> list[int]:
         """Let copies of these leaves in a shorter type come from outside. Returns the leaves that are wanted so."""
@@ -64,6 +62,7 @@ class Recording:
             copies = [node for node in self.places[leaf].users if _is_cast(node, dtype)]
             if copies:
                 low = self._argument(f"low_{leaf}")
+                low.meta = copies[0].meta
                 for node in copies:
                     node.replace_all_uses_with(low)
                 wanted.append(leaf)
@@ -84,14 +83,23 @@ class Recording:
                 with self.graph.inserting_after(node):
                     self.graph.call_function(_aten.copy_.default, (into, node))
 
-    def compiled(self) -> Callable[..., tuple[Tensor, ...]]:
-        """The replay."""
+    def compiled(
+        self, num_varying: int, num_constant: int, fused: bool
+    ) -> tuple[Callable[..., Any], Callable[..., list[Any]]]:
+        """(replay, prepare): `prepare` makes of all leaves but the first `num_varying` what the replay takes after
+        these. num_constant: how many leaves after the varying ones never change their numbers. fused: whether
+        neighbouring operations may become one kernel, which some processors round otherwise."""
         self.graph.output(tuple(self.outputs))
-        _shorten(self.graph)
+        if fused:
+            fuse(self.graph)
+        varying, constant = self.places[:num_varying], self.places[num_varying : num_varying + num_constant]
+        prepare = settle(self.graph, varying, constant)
+        shorten(self.graph)
         code = self.graph.python_code("self")
         scope = dict(code.globals)
         exec(code.src, scope)
-        return lambda *leaves: scope["forward"](None, *leaves)
+        forward = scope["forward"]
+        return lambda *leaves: forward(None, *leaves), prepare
 
     def _argument(self, name: str) -> fx.Node:
         with self.graph.inserting_after(self.places[-1]):
@@ -127,6 +135,9 @@ class _Recorder(TorchDispatchMode):
         node = self.graph.call_function(func, *references)
         if isinstance(out, Tensor):
             self._name(out, node)
+            node.meta["view"] = not func._schema.is_mutable and any(
+                isinstance(arg, Tensor) and arg.untyped_storage().data_ptr() == node.meta["memory"] for arg in args
+            )
         for number, part in enumerate(out if isinstance(out, tuple | list) else ()):
             if isinstance(part, Tensor):
                 self._name(part, self.graph.call_function(operator.getitem, (node, number)))
@@ -172,78 +183,3 @@ def _gathers(func: Any, args: Any) -> bool:
 
 def _is_cast(node: fx.Node, dtype: torch.dtype) -> bool:
     return node.target is _aten._to_copy.default and node.kwargs.get("dtype") == dtype
-
-
-# ------------------------------------------------------------------ shorter, with the same numbers
-
-
-def _drop_multiplications_by_one(graph: fx.Graph) -> None:
-    """vmap's addmm multiplies by beta and alpha. Not where anything is changed in place: it may be the product."""
-    if any(_mutates(node) for node in graph.nodes):
-        return
-    for node in graph.nodes:
-        if node.target is _aten.mul.Scalar and node.args[1] == 1:
-            node.replace_all_uses_with(node.args[0])
-
-
-def _shorten(graph: fx.Graph) -> None:
-    for node in reversed([n for n in graph.nodes if n.op == "call_function" and not _mutates(n)]):
-        if not node.users and "out" not in node.kwargs:
-            graph.erase_node(node)
-    _reuse(graph)
-    for node in graph.nodes:
-        node.target = _direct(node.target)
-
-
-_WRITING = {
-    _aten.add.Tensor: (_aten.add.out, "out"),
-    _aten.mul.Tensor: (_aten.mul.out, "out"),
-    _aten.sub.Tensor: (_aten.sub.out, "out"),
-    _aten.div.Tensor: (_aten.div.out, "out"),
-    _aten.threshold_backward.default: (_aten.threshold_backward.grad_input, "grad_input"),
-}
-"""Elementwise operations, as they are where they are told where to write."""
-
-
-def _reuse(graph: fx.Graph) -> None:
-    """Let elementwise operations write over an operand that nobody reads again: memory that is in the cache."""
-    order = {node: number for number, node in enumerate(graph.nodes)}
-    last: dict[int, float] = {}
-    for node in graph.nodes:
-        if "memory" in node.meta:
-            used = math.inf if node.op == "placeholder" else max(map(order.__getitem__, node.users), default=0)
-            last[node.meta["memory"]] = max(last.get(node.meta["memory"], 0), used)
-    for node in graph.nodes:
-        if node.target not in _WRITING or node.kwargs:
-            continue
-        for operand in node.args:
-            same = isinstance(operand, fx.Node) and operand.meta.get("form") == node.meta["form"]
-            if same and last[operand.meta["memory"]] == order[node]:
-                node.target, where = _WRITING[node.target]
-                node.kwargs = {where: operand}
-                _move(graph, node.meta["memory"], operand.meta["memory"])
-                last[operand.meta["memory"]] = last[node.meta["memory"]]
-                break
-
-
-def _move(graph: fx.Graph, old: int, new: int) -> None:
-    """What was in one memory is now in the other, views of it included."""
-    for node in graph.nodes:
-        if node.meta.get("memory") == old:
-            node.meta["memory"] = new
-
-
-def _mutates(node: fx.Node) -> bool:
-    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
-
-
-def _direct(target: Any) -> Any:
-    """The same operation past a layer or two: our own kernels, torch's bindings (a microsecond each)."""
-    if target in KERNELS:
-        return KERNELS[target]
-    if not isinstance(target, torch._ops.OpOverload) or target.namespace != "aten":
-        return target
-    if target is _aten.threshold_backward.grad_input:
-        return target
-    binding = getattr(torch, target._schema.name.removeprefix("aten::"), None)
-    return binding if isinstance(binding, types.BuiltinFunctionType) else target

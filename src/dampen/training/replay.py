@@ -35,6 +35,7 @@ class Checked:
         self.plain, self.record, self.written = plain, record, list(written)
         self.fast: Callable[..., Any] | None = None
         self.trusted = False
+        self.fused = True
         self.refused = ""
 
     def __call__(self, *args: Any) -> Any:
@@ -47,15 +48,21 @@ class Checked:
         after = [tensor.clone() for tensor in self.written]
         self._put(before)
         try:
-            if self.fast is None:
-                self.fast = self.record(*args)
-            else:
-                self.trusted = self._same(result, after, self.fast(*args))
-                self.refused = "" if self.trusted else "a replay came to other numbers"
+            self._try(args, result, after)
         except Exception as error:  # whatever cannot be replayed runs as it is, and says itself what is wrong
             self.refused = f"{type(error).__name__}: {error}"
         self._put(after)
         return result
+
+    def _try(self, args: Sequence[Any], result: Any, after: Sequence[Tensor]) -> None:
+        if self.fast is None:
+            self.fast = self.record(*args, fused=self.fused)
+        elif self._same(result, after, self.fast(*args)):
+            self.trusted = True
+        elif self.fused:  # once more, kernel by kernel
+            self.fused, self.fast = False, None
+        else:
+            self.refused = "a replay came to other numbers"
 
     def _put(self, values: Sequence[Tensor]) -> None:
         for tensor, value in zip(self.written, values, strict=True):
@@ -71,14 +78,14 @@ def _tensors(tree: Any) -> list[Tensor]:
 
 
 def record_gradient(
-    run: Any, trained: tuple[str, ...], _clock: Any, batch: Batch, words: Tensor
+    run: Any, trained: tuple[str, ...], _clock: Any, batch: Batch, words: Tensor, *, fused: bool
 ) -> Callable[..., Report]:
     """(clock, batch, words) -> report, with the gradients of all members put into the pack's block."""
-    pack, program, differentiate = run.pack, run.program, run.differentiate
+    pack, program, differentiate, looped = run.pack, run.program, run.differentiate, run.looped
     frozen = run.frozen(trained)
 
     def one(
-        inputs: Tensor, targets: Tensor, weights: Tensor, words: Tensor, trained: Any, frozen: Any, member: Any
+        inputs: Tensor, targets: Tensor, words: Tensor, weights: Tensor, trained: Any, frozen: Any, member: Any
     ) -> Any:
         batch, key = Batch(inputs, targets, weights), Key(words, program.device)  # without its numbers: they change
         return gradient_of_one(program, differentiate, _CLOCK, trained, frozen, member, batch, key)
@@ -87,40 +94,47 @@ def record_gradient(
         grads, report = result
         return [*(grads[name] for name in trained), report.loss, report.penalty, *report.buffers.values()]
 
-    members = _members(run, [run.params(trained), run.params(frozen), run.member()])
-    varying = [*batch, words]
+    weights = batch.weights  # the same tensor at every step, see Run
+    parts = [lift.take_apart(weights, len(pack)) if looped else weights]
+    members = _members(run, [*parts, run.params(trained), run.params(frozen), run.member()])
+    varying = [batch.inputs, batch.targets, words]
     recording = _recorded(run, one, varying, members[0], outputs)
-    names, num_varying = [*trained, *frozen], len(varying)
+    names, first = [*trained, *frozen], len(varying) + 1
     low, wanted = None, []
     if run.plan.precision == "bf16":
         low = torch.empty_like(pack.block.data, dtype=torch.bfloat16)
-        wanted = recording.take_low(range(num_varying, num_varying + len(names)), torch.bfloat16)
+        wanted = recording.take_low(range(first, first + len(names)), torch.bfloat16)
     recording.write_outputs(len(trained))
     running = tuple(recording.result[1].buffers)
     lasting = [
         [
             *tree_leaves(member),
             *recording.constants,
-            *(_of(run, pack.block.view(low)[names[leaf - num_varying]], k) for leaf in wanted),
+            *(_of(run, pack.block.view(low)[names[leaf - first]], k) for leaf in wanted),
             *(_of(run, pack.grad_views[name], k) for name in trained),
         ]
         for k, member in enumerate(members)
     ]
-    replay = recording.compiled()
+    replay, prepare = recording.compiled(len(varying), 1, fused)
+    lasting = [prepare(tensors) for tensors in lasting]
 
     def gradient(_clock: Any, batch: Batch, words: Tensor) -> Report:
         if low is not None:
             low.copy_(pack.block.data)
+        stacks = (batch.inputs, batch.targets, words)
+        if not looped:
+            loss, penalty, *buffers = replay(*stacks, *lasting[0])
+            return Report(loss, penalty, dict(zip(running, buffers, strict=True)))
         reports = []
-        for k, tensors in enumerate(lasting):
-            loss, penalty, *buffers = replay(*(_of(run, t, k) for t in (*batch, words)), *tensors)
+        for own, tensors in zip(zip(*(stack.unbind() for stack in stacks), strict=True), lasting, strict=True):
+            loss, penalty, *buffers = replay(*own, *tensors)
             reports.append(Report(loss, penalty, dict(zip(running, buffers, strict=True))))
-        return lift.together(reports) if run.looped else reports[0]
+        return lift.together(reports)
 
     return gradient
 
 
-def record_weights(run: Any, trained: tuple[str, ...], _clock: Any) -> Callable[..., None]:
+def record_weights(run: Any, trained: tuple[str, ...], _clock: Any, *, fused: bool) -> Callable[..., None]:
     """(clock) -> None: the `weights` hooks of all members, with what they moved put in place."""
     pack, program, frozen = run.pack, run.program, run.frozen(trained)
     params, before = run.params(tuple(pack.params)), run.before()
@@ -145,7 +159,8 @@ def record_weights(run: Any, trained: tuple[str, ...], _clock: Any) -> Callable[
     recording.outputs = [own[i] for i in moved]
     lasting = [[*tree_leaves(member), *recording.constants] for member in members]
     places = [[_of(run, stacks[i], k) for i in moved] for k in range(len(members))]
-    replay = recording.compiled()
+    replay, prepare = recording.compiled(0, 0, fused)
+    lasting = [prepare(tensors) for tensors in lasting]
 
     def weights(_clock: Any) -> None:
         for tensors, place in zip(lasting, places, strict=True):

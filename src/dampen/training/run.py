@@ -184,7 +184,12 @@ class Run:
             return one()
 
     def words(self, step: int) -> Tensor:
-        return torch.stack([self.pack.seeds, torch.full_like(self.pack.seeds, step)], -1)
+        """(K, 2): seed and step of every member. The same memory at every step."""
+        if "words" not in self.pack.apart:
+            self.pack.apart["words"] = torch.stack([self.pack.seeds, torch.zeros_like(self.pack.seeds)], -1)
+        words: Tensor = self.pack.apart["words"]
+        words[:, 1] = step
+        return words
 
     def batch(self, rows: Tensor) -> Batch:
         """The batch of these rows (K, N)."""

@@ -1,0 +1,154 @@
+"""Recordings made shorter, with the same numbers: what is decided beforehand, done in place, or one kernel."""
+
+from __future__ import annotations
+
+import math
+import types
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+from ..randomness import KERNELS
+
+_aten = torch.ops.aten
+
+
+def drop_multiplications_by_one(graph: fx.Graph) -> None:
+    """vmap's addmm multiplies by beta and alpha. Not where anything is changed in place: it may be the product."""
+    if any(_mutates(node) for node in graph.nodes):
+        return
+    for node in graph.nodes:
+        if node.target is _aten.mul.Scalar and node.args[1] == 1:
+            node.replace_all_uses_with(node.args[0])
+
+
+def shorten(graph: fx.Graph) -> None:
+    for node in reversed([n for n in graph.nodes if n.op == "call_function" and not _mutates(n)]):
+        if not node.users and "out" not in node.kwargs:
+            graph.erase_node(node)
+    _reuse(graph)
+    for node in graph.nodes:
+        node.target = _direct(node.target)
+
+
+_WRITING = {
+    _aten.add.Tensor: (_aten.add.out, "out"),
+    _aten.mul.Tensor: (_aten.mul.out, "out"),
+    _aten.sub.Tensor: (_aten.sub.out, "out"),
+    _aten.div.Tensor: (_aten.div.out, "out"),
+    _aten.threshold_backward.default: (_aten.threshold_backward.grad_input, "grad_input"),
+}
+"""Elementwise operations, as they are where they are told where to write."""
+
+
+def _reuse(graph: fx.Graph) -> None:
+    """Let elementwise operations write over an operand that nobody reads again: memory that is in the cache."""
+    order = {node: number for number, node in enumerate(graph.nodes)}
+    last: dict[int, float] = {}
+    for node in graph.nodes:
+        if "memory" in node.meta:
+            used = math.inf if node.op == "placeholder" else max(map(order.__getitem__, node.users), default=0)
+            last[node.meta["memory"]] = max(last.get(node.meta["memory"], 0), used)
+    for node in graph.nodes:
+        if node.target not in _WRITING or node.kwargs:
+            continue
+        for operand in node.args:
+            same = isinstance(operand, fx.Node) and operand.meta.get("form") == node.meta["form"]
+            if same and last[operand.meta["memory"]] == order[node]:
+                node.target, where = _WRITING[node.target]
+                node.kwargs = {where: operand}
+                _move(graph, node.meta["memory"], operand.meta["memory"])
+                last[operand.meta["memory"]] = last[node.meta["memory"]]
+                break
+
+
+def _move(graph: fx.Graph, old: int, new: int) -> None:
+    """What was in one memory is now in the other, views of it included."""
+    for node in graph.nodes:
+        if node.meta.get("memory") == old:
+            node.meta["memory"] = new
+
+
+def _mutates(node: fx.Node) -> bool:
+    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
+
+
+def _direct(target: Any) -> Any:
+    """The same operation past a layer or two: our own kernels, torch's bindings (a microsecond each)."""
+    if target in KERNELS:
+        return KERNELS[target]
+    if not isinstance(target, torch._ops.OpOverload) or target.namespace != "aten":
+        return target
+    if target is _aten.threshold_backward.grad_input:
+        return target
+    name = target._schema.name.removeprefix("aten::")
+    if name in _METHODS:
+        return getattr(Tensor, name)
+    binding = getattr(torch, name, None)
+    return binding if isinstance(binding, types.BuiltinFunctionType) else target
+
+
+_METHODS = {"view", "expand", "copy_"}
+
+
+def settle(
+    graph: fx.Graph, varying: Sequence[fx.Node], constant: Sequence[fx.Node]
+) -> Callable[[Sequence[Any]], list[Any]]:
+    """Take out of the graph, as further arguments, what need not be done again: views of memory that lasts, and
+    anything made of leaves whose numbers never change. Returns what appends these to the arguments after `varying`."""
+    places = [node for node in graph.nodes if node.op == "placeholder"]
+    lasting = [place for place in places if place not in varying]
+    viewed, fixed = set(lasting), set(constant)
+    settled: dict[fx.Node, fx.Node] = {}
+    steps: list[tuple[fx.Node, Any, Any, Any]] = []
+    for node in list(graph.nodes):
+        inputs = set(node.all_input_nodes)
+        if node.op != "call_function" or not inputs or _mutates(node) or node.target in KERNELS:
+            continue
+        if node.target is _aten.ones_like.default:
+            dtype, shape, _, device = node.meta["form"]
+            steps.append((node, torch.ones, (shape,), {"dtype": dtype, "device": device}))
+            fixed.add(node)
+        elif inputs <= fixed or (node.meta.get("view") and inputs <= viewed):
+            steps.append((node, node.target, node.args, node.kwargs))
+            (fixed if inputs <= fixed else viewed).add(node)
+        else:
+            continue
+        with graph.inserting_after(places[-1]):
+            places.append(graph.placeholder(f"settled_{node.name}"))
+        settled[node] = places[-1]
+        places[-1].meta = node.meta
+    for node, place in settled.items():
+        node.replace_all_uses_with(place)
+
+    def prepare(values: Sequence[Any]) -> list[Any]:
+        held = dict(zip(lasting, values, strict=True))
+        for node, target, args, kwargs in steps:
+            of = held.__getitem__
+            held[node] = held[settled[node]] = target(*fx.node.map_arg(args, of), **fx.node.map_arg(kwargs, of))
+        return list(values) + [held[node] for node in settled]
+
+    return prepare
+
+
+def fuse(graph: fx.Graph) -> None:
+    """Products in bf16 with their bias and a rectifier as one kernel of the CPU, which rounds as the three do."""
+    for node in list(graph.nodes):
+        if node.target is _aten.addmm.default and not node.kwargs and node.meta["form"][0] == torch.bfloat16:
+            bias, inputs, turned = node.args
+            if isinstance(turned, fx.Node) and turned.target is _aten.t.default and node.meta["form"][-1].type == "cpu":
+                weight, relu = turned.args[0], _only_user(node, _aten.relu.default)
+                with graph.inserting_before(node):
+                    activation = "none" if relu is None else "relu"
+                    joined = graph.call_function(
+                        torch.ops.mkldnn._linear_pointwise.default, (inputs, weight, bias, activation, [], "")
+                    )
+                joined.meta = (relu or node).meta
+                (relu or node).replace_all_uses_with(joined)
+
+
+def _only_user(node: fx.Node, target: Any) -> fx.Node | None:
+    users = list(node.users)
+    return users[0] if len(users) == 1 and users[0].target is target else None
