@@ -49,16 +49,16 @@ class Block:
             for name, (start, end) in self.spans.items()
         }
 
-    def runs(self, steps: Mapping[str, int]) -> list[tuple[int, int, int]]:
-        """(start, end, count) of neighbouring tensors that have taken equally many steps."""
-        runs: list[tuple[int, int, int]] = []
+    def runs(self, steps: Mapping[str, int]) -> list[tuple[int, int, str]]:
+        """(start, end, first name) of neighbouring tensors that have taken equally many steps."""
+        runs: list[tuple[int, int, str]] = []
         for name, (start, end) in self.spans.items():
             if name not in steps:
                 continue
-            if runs and runs[-1][2] == steps[name] and start - runs[-1][1] < ALIGNMENT:
-                runs[-1] = (runs[-1][0], end, steps[name])
+            if runs and steps[runs[-1][2]] == steps[name] and start - runs[-1][1] < ALIGNMENT:
+                runs[-1] = (runs[-1][0], end, runs[-1][2])
             else:
-                runs.append((start, end, steps[name]))
+                runs.append((start, end, name))
         return runs
 
 
@@ -147,17 +147,19 @@ class Pack:
         for name, tensor in buffers.items():
             self.buffers[name].copy_(tensor)
 
-    def optimize(self, trained: Sequence[str]) -> None:
+    def optimize(self, trained: tuple[str, ...]) -> None:
         """One optimizer step of every member, in place."""
         for name in trained:
             self.steps[name] += 1
         kernel = ROW_KERNELS.get(type(self.optimizer)) if self.block.data.device.type == "cpu" else None
-        for start, end, steps in self.block.runs({name: self.steps[name] for name in trained}):
+        if ("runs", trained) not in self.apart:  # what takes steps together stays together
+            self.apart["runs", trained] = self.block.runs({name: self.steps[name] for name in trained})
+        for start, end, first in self.apart["runs", trained]:
             if kernel is None:
-                self._plain_step(start, end, steps)
+                self._plain_step(start, end, self.steps[first])
                 continue
             for row, parts in self._parts(start, end):
-                kernel(self.optimizer, self.values[row], *parts, steps)
+                kernel(self.optimizer, self.values[row], *parts, self.steps[first])
 
     def _parts(self, start: int, end: int) -> list[tuple[int, tuple[Tensor, Tensor, Tensors]]]:
         """(first row, its weights, gradients and optimizer state) of every stretch that one kernel call can update:

@@ -129,6 +129,8 @@ def record_gradient(
         for own, tensors in zip(zip(*(stack.unbind() for stack in stacks), strict=True), lasting, strict=True):
             loss, penalty, *buffers = replay(*own, *tensors)
             reports.append(Report(loss, penalty, dict(zip(running, buffers, strict=True))))
+        if len(reports) == 1:
+            return Report(loss[None], penalty[None], {name: b[None] for name, b in reports[0].buffers.items()})
         return lift.together(reports)
 
     return gradient

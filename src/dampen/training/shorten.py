@@ -30,7 +30,17 @@ def shorten(graph: fx.Graph) -> None:
             graph.erase_node(node)
     _reuse(graph)
     for node in graph.nodes:
-        node.target = _direct(node.target)
+        if node.target is _aten._to_copy.default and _only_casts(node):
+            node.target, node.args, node.kwargs = Tensor.to, (node.args[0], node.kwargs["dtype"]), {}
+        else:
+            node.target = _direct(node.target)
+
+
+def _only_casts(node: fx.Node) -> bool:
+    (source,), form = node.args, node.meta.get("form")
+    before = source.meta.get("form") if isinstance(source, fx.Node) else None
+    other = before and form and before[0] != form[0] and before[-1] == form[-1]
+    return bool(other) and set(node.kwargs) <= {"dtype", "layout", "device"}
 
 
 _WRITING = {
