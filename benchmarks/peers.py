@@ -1,5 +1,5 @@
-"""The same trainings in the tools that people use, for the benchmarks that compare. Keras with TensorFlow comes from the
-optional group `bench` (`pip install --group bench`); where it is missing, `keras_epochs` says so by returning None."""
+"""The same trainings in the tools that people use, for the benchmarks that compare. Keras with TensorFlow comes from
+the optional group `bench` (`pip install --group bench`); where it is missing, `keras_epochs` says so."""
 
 from __future__ import annotations
 

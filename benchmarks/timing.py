@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
 import platform
 import statistics
 import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -36,6 +39,33 @@ def alternating(sides: dict[str, Callable[[], None]], rounds: int) -> dict[str, 
         low, middle, high = min(seconds), statistics.median(seconds), max(seconds)
         print(f"  {name:<44} median {1e3 * middle:10.3f} ms   min {1e3 * low:10.3f}   max {1e3 * high:10.3f}")
     return times
+
+
+def elsewhere(make: Callable[..., Callable[[], None] | None], *args: Any) -> Callable[[], None] | None:
+    """What `make(*args)` returns, called in a process of its own: tools that share one disturb each other's threads
+    and caches. None where it returns None."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    context.Process(target=_serve, args=(there, make, args), daemon=True).start()
+    if not here.recv():
+        return None
+
+    def call() -> None:
+        here.send(None)
+        here.recv()
+
+    return call
+
+
+def _serve(pipe: Any, make: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    keep_big_blocks()
+    side = make(*args)
+    pipe.send(side is not None)
+    with contextlib.suppress(EOFError):  # the other end is gone: done
+        while side is not None:
+            pipe.recv()
+            side()
+            pipe.send(None)
 
 
 def ratio(times: dict[str, list[float]], slow: str, fast: str) -> float:

@@ -73,6 +73,10 @@ class Convolutions(nn.Module):
         self.head = initialised(nn.Linear(widths[-1], num_outputs), 1.0)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        places = self.body(inputs)
-        # Not `mean`: its gradient does not keep channels last, which costs a third of a step.
-        return self.head(nn.functional.avg_pool2d(places, places.shape[2:]).flatten(1))
+        return self.head(mean_over_places(self.body(inputs)))
+
+
+def mean_over_places(images: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, C). Asked in the order in which the numbers lie in memory, so that the gradient comes back in
+    it; the other way round it is ten times slower (a third of a small network's step)."""
+    return images.permute(0, 2, 3, 1).mean((1, 2)) if images.stride(1) == 1 else images.mean((2, 3))

@@ -144,19 +144,46 @@ def settle(
 
 
 def fuse(graph: fx.Graph) -> None:
-    """Products in bf16 with their bias and a rectifier as one kernel of the CPU, which rounds as the three do."""
+    """Products in bf16 with their bias, and these and convolutions with a rectifier, as one kernel of the CPU, which
+    rounds as the single ones do."""
     for node in list(graph.nodes):
-        if node.target is _aten.addmm.default and not node.kwargs and node.meta["form"][0] == torch.bfloat16:
-            bias, inputs, turned = node.args
-            if isinstance(turned, fx.Node) and turned.target is _aten.t.default and node.meta["form"][-1].type == "cpu":
-                weight, relu = turned.args[0], _only_user(node, _aten.relu.default)
-                with graph.inserting_before(node):
-                    activation = "none" if relu is None else "relu"
-                    joined = graph.call_function(
-                        torch.ops.mkldnn._linear_pointwise.default, (inputs, weight, bias, activation, [], "")
-                    )
-                joined.meta = (relu or node).meta
-                (relu or node).replace_all_uses_with(joined)
+        joined = _FUSED[node.target](graph, node) if node.target in _FUSED and _on_cpu(node) else None
+        if joined is not None:
+            last = _only_user(node, _aten.relu.default) or node
+            joined.meta = last.meta
+            last.replace_all_uses_with(joined)
+
+
+def _product(graph: fx.Graph, node: fx.Node) -> fx.Node | None:
+    bias, inputs, turned = node.args
+    known = isinstance(turned, fx.Node) and turned.target is _aten.t.default
+    if not known or node.kwargs or node.meta["form"][0] != torch.bfloat16:
+        return None
+    with graph.inserting_before(node):
+        kernel, weight = torch.ops.mkldnn._linear_pointwise.default, turned.args[0]
+        return graph.call_function(kernel, (inputs, weight, bias, _activation(node), [], ""))
+
+
+def _convolution(graph: fx.Graph, node: fx.Node) -> fx.Node | None:
+    inputs, weight, bias, stride, padding, dilation, transposed, _, groups = node.args
+    if transposed or bias is None or len(stride) != 2 or _activation(node) == "none":
+        return None
+    with graph.inserting_before(node):
+        kernel = torch.ops.mkldnn._convolution_pointwise.default
+        return graph.call_function(
+            kernel, (inputs, weight, bias, padding, stride, dilation, groups, _activation(node), [], "")
+        )
+
+
+_FUSED = {_aten.addmm.default: _product, _aten.convolution.default: _convolution}
+
+
+def _activation(node: fx.Node) -> str:
+    return "none" if _only_user(node, _aten.relu.default) is None else "relu"
+
+
+def _on_cpu(node: fx.Node) -> bool:
+    return node.meta["form"][-1].type == "cpu"
 
 
 def _only_user(node: fx.Node, target: Any) -> fx.Node | None:
