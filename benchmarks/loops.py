@@ -33,8 +33,11 @@ def our_epochs(run: Run, epochs: int) -> None:
             run.epoch(epoch, lambda _clock: None)
 
 
-def usual_loop(problem: Problem, epochs: int, *, dropout: float, l1: float, l2: float, smoothing: float) -> None:
-    """What people write: a DataLoader, `nn.Dropout`, penalties summed in Python, Adam."""
+def usual_loop(
+    problem: Problem, epochs: int, *, dropout: float, l1: float, l2: float, smoothing: float, look: bool = False
+) -> None:
+    """What people write: a DataLoader, `nn.Dropout`, penalties summed in Python, Adam. look: at the validation part
+    after every epoch."""
     rows = problem.split(0).train
     inputs = problem.data.inputs[rows].flatten(1)
     inputs = (inputs - inputs.mean()) / inputs.std()
@@ -59,3 +62,9 @@ def usual_loop(problem: Problem, epochs: int, *, dropout: float, l1: float, l2: 
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+        if look:
+            rows = problem.split(0).validation
+            with torch.no_grad():
+                outputs = model.eval()(problem.data.inputs[rows].flatten(1))
+            (outputs.argmax(1) == problem.data.targets[rows].argmax(1)).float().mean().item()
+            model.train()

@@ -51,7 +51,7 @@ def _fastest(
     for field, options in _choices(problem, pack, ability).items():
         rivals = [dataclasses.replace(best, **{field: option}) for option in options if option != getattr(best, field)]
         times = _times(problem, members, [best, *rivals]) if rivals else {}
-        known |= times
+        known |= {p: min(seconds, known[p] or seconds) if p in known else seconds for p, seconds in times.items()}
         for rival in rivals:
             if times.get(rival, float("inf")) < (1 - MARGIN) * times[best]:
                 best = rival
