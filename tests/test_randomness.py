@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
+import os
+import subprocess
+import sys
+import textwrap
 
 import numpy as np
 import pytest
@@ -356,3 +361,24 @@ def test_every_word_of_the_key_moves_the_device_stream(seed, step, site):
     first = randomness._words32(torch.tensor([1, 0]), 5, 100, CPU)
 
     differ(first, randomness._words32(torch.tensor([seed, step]), site, 100, CPU))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="needs Triton, which runs its kernels on a CPU")
+def test_the_kernel_of_a_gpu_makes_the_masks_of_the_definition():
+    script = """
+        import torch
+        from dampen import kernels, randomness
+        kernels.BLOCK = 32
+        words = torch.tensor([[7, 3], [2**40 + 5, 11], [1, 2], [9, 2**33]])
+        rates = torch.tensor([0.25, 0.3, 1.0, 0.0])
+        for dtype in (torch.float32, torch.float16):  # on a CPU it cuts bf16 off instead of rounding
+            wanted = randomness._keep_chain(words, 5319780545664339110, rates, (103,), dtype)
+            made = kernels.keep(words, 5319780545664339110, rates, torch.empty_like(wanted))
+            assert torch.equal(made, wanted)
+        print("equal")
+    """
+    environment = {**os.environ, "TRITON_INTERPRET": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, env=environment, timeout=300
+    )
+    assert done.stdout.strip() == "equal", done.stderr

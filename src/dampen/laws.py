@@ -57,9 +57,12 @@ def small_data() -> Dataset:
     return from_arrays(images[:, None], labels, name="blobs")
 
 
-def small_problem(dtype: torch.dtype = torch.float64, epochs: int = 4, activation: str = "tanh") -> Problem:
+def small_problem(
+    dtype: torch.dtype = torch.float64, epochs: int = 4, activation: str = "tanh", device: str = "cpu"
+) -> Problem:
     """Tanh by default: at a ReLU's kink rounding can flip a unit. Five steps an epoch."""
-    return Problem(small_data(), MLP((12, 8), activation), epochs=epochs, batch_size=11, dtype=dtype)
+    place = torch.device(device)
+    return Problem(small_data(), MLP((12, 8), activation), epochs=epochs, batch_size=11, dtype=dtype, device=place)
 
 
 def plan_for(problem: Problem, recipe: Recipe, members: int, lift: str | None = None, precision: str = "") -> PackPlan:
@@ -123,7 +126,7 @@ def is_declared_well(technique: type) -> None:
     assert not touches(built, "draw") or len(drawing) == 1, f"draw serves one hook; got {drawing}"
 
 
-def off_is_off(technique: type) -> None:
+def off_is_off(technique: type, device: str = "cpu") -> None:
     """At its off values it is dropped; forced to ride along beside a pack-mate that uses it, it changes nothing."""
     resting = _resting(technique)
     if resting is None:
@@ -134,7 +137,7 @@ def off_is_off(technique: type) -> None:
     if not may_ride_along(built) or not on_device(built):
         return
     for dtype in (torch.float32, torch.float64):
-        problem = small_problem(dtype)
+        problem = small_problem(dtype, device=device)
         recipe = alone(built)
         members = [Member("rests", Recipe(), 1), Member("uses", recipe, 2), Member("uses", recipe, 3)]
         riding, _ = stepped(problem, members, plan_for(problem, recipe, 3))
@@ -147,11 +150,11 @@ def off_is_off(technique: type) -> None:
             assert worst <= allowed, f"{name} differs by {worst} at off in {dtype}"
 
 
-def one_is_many(technique: type) -> None:
+def one_is_many(technique: type, device: str = "cpu") -> None:
     """A member of a pack equals the same member alone, whatever it was packed with."""
     for dtype in (torch.float64, torch.float32):
         for size in (2, 7):
-            _packed_equals_solo(technique, dtype, size, range(size))
+            _packed_equals_solo(technique, dtype, size, range(size), device)
 
 
 def rests_at_evaluation(technique: type) -> None:
@@ -232,9 +235,11 @@ LAWS: tuple[Callable[[type], None], ...] = (
 # ------------------------------------------------------------------ parts of laws
 
 
-def _packed_equals_solo(technique: type, dtype: torch.dtype, size: int, order: Sequence[int]) -> None:
+def _packed_equals_solo(
+    technique: type, dtype: torch.dtype, size: int, order: Sequence[int], device: str = "cpu"
+) -> None:
     """Members `order` of a pack of `size` against each alone: losses and predictions after `STEPS` steps."""
-    problem = small_problem(dtype)
+    problem = small_problem(dtype, device=device)
     base = alone(technique())
     members = [Member("", varied(base, position), seed=position) for position in range(size)]
     packed = [members[position] for position in order]

@@ -285,10 +285,36 @@ def _normal_device(words: Tensor, site: int, shape: Sequence[int], dtype: torch.
 def _keep_device(
     words: Tensor, site: int, rate: Tensor, shape: Sequence[int], dtype: torch.dtype, device: Any
 ) -> Tensor:
-    raw = _words32(words, site, math.prod(shape), device).view(*words.shape[:-1], *shape)
-    rate = _per_stream(rate.to(device), words).reshape(words.shape[:-1] + (1,) * len(shape))
-    scale = torch.where(rate >= 1, 0.0, 1 / (1 - rate).clamp(min=2.0**-16))
-    return (raw >> 16 >= torch.round(rate * 65536)).to(dtype) * scale.to(dtype)
+    words, rates = words.to(device, non_blocking=True), _per_stream(rate.to(device), words)
+    if device.type == "cuda" and (kernel := _one_kernel(device)) is not None:
+        out = torch.empty((words.numel() // 2, math.prod(shape)), dtype=dtype, device=device)
+        kernel(words.reshape(-1, 2), site, rates.reshape(-1).contiguous(), out)
+        return out.view(*words.shape[:-1], *shape)
+    return _keep_chain(words, site, rates, shape, dtype)
+
+
+def _keep_chain(words: Tensor, site: int, rates: Tensor, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """The definition, elementwise: words (*B, 2), rates (*B,)."""
+    raw = _words32(words, site, math.prod(shape), words.device).view(*words.shape[:-1], *shape)
+    rates = rates.reshape(words.shape[:-1] + (1,) * len(shape))
+    scale = torch.where(rates >= 1, 0.0, 1 / (1 - rates).clamp(min=2.0**-16))
+    return (raw >> 16 >= torch.round(rates * 65536)).to(dtype) * scale.to(dtype)
+
+
+@functools.cache
+def _one_kernel(device: torch.device) -> Callable[..., Tensor] | None:
+    """The same in one kernel, where Triton is there and makes the same masks."""
+    try:
+        from .kernels import keep
+    except ImportError:
+        return None
+    words = torch.tensor([[7, 3], [2**40 + 5, 11], [1, 2]], device=device)
+    rates = torch.tensor([0.25, 0.3, 1.0], device=device)
+    for dtype in (torch.float32, torch.bfloat16):
+        wanted = _keep_chain(words, 2**62 + 12345, rates, (1031,), dtype)
+        if not torch.equal(keep(words, 2**62 + 12345, rates, torch.empty_like(wanted)), wanted):
+            return None
+    return keep
 
 
 # ------------------------------------------------------------------ the operators
