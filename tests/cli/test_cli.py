@@ -159,6 +159,10 @@ BAD = {
         ["digits", "--device", "gpu"],
         "device must be one that this machine has, such as 'cpu'; got 'gpu'.",
     ),
+    "unknown precision": (
+        ["digits", "--precision", "fp16"],
+        "precision must be one of auto, float32, bf16; got 'fp16'.",
+    ),
     "a folder to write": (
         ["digits", "--json", "."],
         "--json must be a file that can be written; got '.': Is a directory.",
@@ -192,6 +196,8 @@ OTHERS = {
         "--json",
         "table.json",
     ],
+    "plan": ["compare", "table.csv", "--target", "y", "--recipe", "L2", "--seeds", "1", "--epochs", "1", "--plan"]
+    + ["--precision", "bf16"],
     "list": ["techniques"],
     "list as json": ["techniques", "--json"],
     "card": ["techniques", "Dropout"],
@@ -342,6 +348,16 @@ def test_a_table_is_compared_with_one_command(ran, folder):
     assert set(record["scores"]) == {"baseline", "default", "MixUp"}
 
 
+def test_the_plan_is_printed_before_training_and_the_precision_is_the_one_asked_for(ran):
+    code, out, err = ran["plan"]
+
+    header, row = out.split("pack  ")[1].splitlines()[:2]
+
+    assert (code, err) == (0, "")
+    assert header.split() == ["members", "lift", "precision", "images", "threads", "techniques"]
+    assert row.split()[1:4] == ["3", "vmap", "bf16"]
+
+
 def test_the_table_says_plainly_that_two_seeds_cannot_tell(ran):
     assert "Nothing can be concluded yet" in " ".join(ran["short"].out.split())
 
@@ -457,6 +473,7 @@ OPTIONS = {
         "--json",
         "--plan",
         "--device",
+        "--precision",
     },
     "data": {"folder"},
     "techniques": {"name", "--json"},

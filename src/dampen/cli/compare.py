@@ -50,8 +50,17 @@ def compare(
         bool, typer.Option("--tune-lr", help="Try three learning rates per recipe, chosen on validation.")
     ] = False,
     json: Annotated[Path | None, typer.Option(help="Write everything as JSON to this file.")] = None,
-    plan: Annotated[bool, typer.Option("--plan", help="Print which trainings are packed together.")] = False,
+    plan: Annotated[
+        bool,
+        typer.Option(
+            "--plan",
+            help="Print which trainings are packed together, how each pack runs, and the times this rests on.",
+        ),
+    ] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
+    precision: Annotated[
+        str, typer.Option(help="Of the products: float32, bf16, or auto, whichever is measured to be faster.")
+    ] = "auto",
 ) -> None:
     """Train with and without each technique, over paired seeds, and judge the difference."""
     from rich.console import Console
@@ -88,6 +97,7 @@ def compare(
             metric=metric,
             tune_lr=tune_lr,
             device=device,
+            precision=precision,
             watch=progress.tell,
             on_plan=begin,
         )
