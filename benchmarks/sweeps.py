@@ -7,6 +7,7 @@ as well); both sides include building the networks. `sweeps.py DATA` names a fol
 from __future__ import annotations
 
 import itertools
+import math
 import subprocess
 import sys
 import time
@@ -93,9 +94,32 @@ def growth() -> None:
         figures.append(1e6 * seconds / count)
         kind = f"{pack.lift}, {pack.precision}" + ("" if count == size else f", in packs of {count}")
         print(f"{size:>7}  {1e3 * seconds:>9.3f}  {figures[-1]:>13.1f}  {kind}")
+    (Path(__file__).parents[1] / "docs/growth.svg").write_text(drawn(figures))
     upto = figures[: SIZES.index(64) + 1]
     worst = max(after / before for before, after in itertools.pairwise(upto))
     bar("growth_worst_step_up_to_64", worst, "<=1.05", worst <= 1.05)
+
+
+def drawn(figures: list[float]) -> str:
+    """Microseconds of a step per member over the size of the pack, as SVG; both axes begin at 0 and 1, sizes double."""
+    high = 100 * math.ceil(max(figures) / 100)
+    places = [(70 + 60 * number, 220 - 190 * figure / high) for number, figure in enumerate(figures)]
+    lines = [
+        '<svg xmlns="http://www.w3.org/2000/svg" width="640" height="280" font-family="sans-serif" font-size="13">'
+    ]
+    lines.append('<rect width="640" height="280" fill="white"/>')
+    for value in range(0, high + 1, 100):
+        y = 220 - 190 * value / high
+        lines.append(f'<path d="M60 {y:.0f}H570" stroke="#dddddd"/>')
+        lines.append(f'<text x="52" y="{y + 4:.0f}" text-anchor="end">{value}</text>')
+    points = " ".join(f"{x},{y:.1f}" for x, y in places)
+    lines.append(f'<polyline points="{points}" fill="none" stroke="#4477aa" stroke-width="2"/>')
+    for size, (x, y) in zip(SIZES, places, strict=True):
+        lines.append(f'<circle cx="{x}" cy="{y:.1f}" r="4" fill="#4477aa"/>')
+        lines.append(f'<text x="{x}" y="242" text-anchor="middle">{size}</text>')
+    lines.append('<text x="310" y="268" text-anchor="middle">members of the pack</text>')
+    lines.append('<text x="60" y="18">microseconds of a step per member</text>')
+    return "\n".join([*lines, "</svg>"]) + "\n"
 
 
 def memory_of_a_pack() -> float:
