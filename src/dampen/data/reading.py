@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import csv
 import gzip
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,11 +13,13 @@ from typing import TYPE_CHECKING
 
 from ..errors import DampenError, first_line
 from .cells import MISSING
+from .files import check_unpacked
 from .words import counted, listed, shortened
 
 if TYPE_CHECKING:
     from polars import DataFrame
 
+CHUNK_BYTES = 2**24
 TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 
 
@@ -51,8 +54,9 @@ def _csv(path: Path) -> DataFrame:
 
     separator = _separator(path)
     names = _header(path, separator)
+    content = _unpacked(path) if path.suffix.lower() == ".gz" else path
     try:
-        frame = pl.read_csv(path, separator=separator, infer_schema=False, null_values=list(MISSING))
+        frame = pl.read_csv(content, separator=separator, infer_schema=False, null_values=list(MISSING))
     except (pl.exceptions.PolarsError, OSError) as error:
         _check_ragged(path, separator, len(names))
         raise DampenError(f"{path.name!r} must be a CSV file; it cannot be read: {first_line(error)}.") from None
@@ -62,6 +66,19 @@ def _csv(path: Path) -> DataFrame:
     return frame
 
 
+def _unpacked(path: Path) -> bytes:
+    """What a .gz file holds; refused on the way where it grows out of proportion."""
+    packed, unpacked = path.stat().st_size, bytearray()
+    try:
+        with gzip.open(path) as stream:
+            while part := stream.read(CHUNK_BYTES):
+                unpacked += part
+                check_unpacked(path.name, packed, len(unpacked))
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise _not_text(path, error) from None
+    return bytes(unpacked)
+
+
 @contextmanager
 def _text(path: Path) -> Iterator[Iterator[str]]:
     """The file as text, unzipped where it is; what is no text is said so."""
@@ -69,10 +86,13 @@ def _text(path: Path) -> Iterator[Iterator[str]]:
         opened = gzip.open if path.suffix.lower() == ".gz" else open
         with opened(path, "rt", encoding="utf-8-sig", newline="") as lines:  # type: ignore[operator]
             yield lines
-    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError, csv.Error) as error:
-        raise DampenError(
-            f"{path.name!r} must be a CSV file, UTF-8 text; it cannot be read: {first_line(error)}."
-        ) from None
+    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error, csv.Error) as error:
+        raise _not_text(path, error) from None
+
+
+def _not_text(path: Path, error: Exception) -> DampenError:
+    do = "Save it as UTF-8." if isinstance(error, UnicodeDecodeError) else "Save or download it again."
+    return DampenError(f"{path.name!r} must be a CSV file, UTF-8 text; it cannot be read: {first_line(error)}. {do}")
 
 
 def _separator(path: Path) -> str:
