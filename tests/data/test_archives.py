@@ -55,6 +55,15 @@ def test_floats_as_target_stay_numbers(tmp_path):
     assert data.task == "numbers"
 
 
+def test_floats_that_look_like_classes_are_numbers_and_it_is_said(tmp_path):
+    data = load_npz(saved(tmp_path, X=WINE.data, y=WINE.target.astype(float)))
+
+    assert data.task == "numbers"
+    assert data.notes == (
+        "The targets, floats of 3 whole values, are read as numbers; if they name classes, save them as y.astype(int).",
+    )
+
+
 def test_a_training_part_and_a_test_part(tmp_path):
     arrays = parts(WINE.data, WINE.target)
 

@@ -363,10 +363,12 @@ def test_files_without_labels_are_counted_and_named(tmp_path):
 
 
 def test_loose_images_beside_class_folders_are_files_without_labels(tmp_path):
-    save(class_folders(tmp_path / "set") / "loose.png", PIXELS[0])
+    folder = class_folders(tmp_path / "set")
+    for number in (10, 2, 1):
+        save(folder / f"{number}.png", PIXELS[0])
 
-    assert refusal(tmp_path / "set").startswith(
-        "Every image must lie in the folder of its class; 1 file without a label in set/: loose.png. "
+    assert refusal(folder).startswith(
+        "Every image must lie in the folder of its class; 3 files without a label in set/: 1.png, 2.png, 10.png. "
     )
 
 

@@ -220,7 +220,17 @@ BAD = {
         dict(cell=lambda row: {3: "NaN", 9: "inf", 11: "1e300"}.get(row, "1.5")),
         {},
         "The column 'x' must be finite and below 3e38; got NaN, infinity or more in 3 rows. Mend these cells, or drop "
-        "their rows.",
+        "their rows; where a number is missing, leave the cell empty.",
+    ),
+    "decimal commas": (
+        dict(cell=lambda row: f'"{row},5"'),
+        {},
+        "The column 'x' must have decimal points; got decimal commas in 30 rows, first '0,5'. Turn them into points.",
+    ),
+    "decimal commas in the target": (
+        dict(target=lambda row: f'"{row},5"'),
+        {},
+        "The target 'y' must have decimal points; got decimal commas in 30 rows, first '0,5'. Turn them into points.",
     ),
     "names": (
         dict(cell=lambda row: f"id {row}", count=1200),
@@ -349,6 +359,24 @@ def test_a_file_cut_short_is_refused(tmp_path, path):
     (tmp_path / "cut.csv.gz").write_bytes(whole[: len(whole) // 2])
 
     assert refusal(tmp_path / "cut.csv.gz", target="kind").startswith("'cut.csv.gz' must be a CSV file, UTF-8 text; ")
+
+
+@pytest.mark.parametrize("name", ["bomb.csv.gz", "bomb.tsv.gz"])
+def test_a_table_that_unpacks_to_far_more_than_its_size_is_refused(tmp_path, name):
+    text = "n,x,y\n" + "0,0,a\n" * 2**22
+    (tmp_path / name).write_bytes(gzip.compress(text.encode()))
+
+    assert refusal(tmp_path / name, target="y").startswith(f"{name} must not unpack to more than 400 times its size; ")
+
+
+def test_dates_as_texts_are_categories_and_it_is_said(tmp_path):
+    text = some_rows(cell=lambda row: f"2024-05-{row % 5 + 1:02}")
+
+    data = load_table(written(tmp_path, text), target="y")
+
+    assert data.notes == (
+        "the column 'x' holds dates, read as 5 categories; leave it out with --drop, or split in time with --time",
+    )
 
 
 def test_dates_are_no_numbers(tmp_path):

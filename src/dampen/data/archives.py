@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import DampenError, first_line
 from .dataset import Dataset, from_arrays
 from .files import check_test_classes, check_unpacked
+from .target import FEW, FEW_ROWS
 from .words import listed
 
 WHOLE = ("x", "y")
@@ -129,7 +130,8 @@ def _plain(name: str, arrays: Mapping[str, np.ndarray]) -> Dataset:
     first = arrays["x"] if "x" in arrays else arrays["x_train"]
     note: tuple[str, ...] = ()
     if first.ndim == 3 and first.dtype != np.uint8:
-        note = (f"Series of {first.shape[1]} x {first.shape[2]} (channels x length) are read as flat numbers.",)
+        note += (f"Series of {first.shape[1]} x {first.shape[2]} (channels x length) are read as flat numbers.",)
+    note += _labels_as_numbers(arrays["y"] if "y" in arrays else arrays["y_train"])
     ordered = [arrays[key] for key in (*WHOLE, *PARTS) if key in arrays]
     parts = [_labels(array) if number % 2 else _inputs(array) for number, array in enumerate(ordered)]
     if len(parts) == 4:
@@ -150,6 +152,19 @@ def _labels(array: np.ndarray) -> np.ndarray:
     """One column of labels is a row of labels."""
     one_column = array.ndim == 2 and array.shape[1] == 1 and not np.issubdtype(array.dtype, np.floating)
     return array[:, 0] if one_column else array
+
+
+def _labels_as_numbers(targets: np.ndarray) -> tuple[str, ...]:
+    """A note on floats that look like classes."""
+    if targets.ndim != 1 or not np.issubdtype(targets.dtype, np.floating) or not np.isfinite(targets).all():
+        return ()
+    values = np.unique(targets)
+    if len(values) > FEW or len(values) * FEW_ROWS > len(targets) or (values != values.round()).any():
+        return ()
+    return (
+        f"The targets, floats of {len(values)} whole values, are read as numbers; if they name classes, save them as "
+        "y.astype(int).",
+    )
 
 
 def _named(data: Dataset, names: np.ndarray) -> Dataset:

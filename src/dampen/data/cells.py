@@ -37,6 +37,15 @@ def numbers(column: Series) -> tuple[Series, Series]:
     return values, column.filter(column.is_not_null() & values.is_null())
 
 
+def check_points(odd: Series, who: str) -> None:
+    """Refuse decimal commas: as texts, the numbers would pass for as many categories as there are rows."""
+    if len(odd) and odd.str.contains(r"^\s*[+-]?[0-9]+,[0-9]+\s*$").all():
+        raise DampenError(
+            f"{who} must have decimal points; got decimal commas in {counted(len(odd))}, first {shortened(odd[0])}. "
+            "Turn them into points."
+        )
+
+
 def only_numbers(column: Series, who: str, otherwise: str) -> np.ndarray:
     """Cells as float64 with NaN for what is missing; texts, NaN, infinity and what float32 cannot hold are refused
     by number of rows. who: e.g. "The column 'age'". otherwise: what else could be done about texts."""
@@ -50,6 +59,6 @@ def only_numbers(column: Series, who: str, otherwise: str) -> np.ndarray:
     if bad:
         raise DampenError(
             f"{who} must be finite and below 3e38; got NaN, infinity or more in {counted(bad)}. "
-            "Mend these cells, or drop their rows."
+            "Mend these cells, or drop their rows; where a number is missing, leave the cell empty."
         )
     return values.fill_null(float("nan")).to_numpy()

@@ -110,7 +110,7 @@ def _rows(parents: Sequence[Path]) -> tuple[list[Path], list[str]]:
     paths: list[Path] = []
     labels: list[str] = []
     for parent in parents:
-        loose = [path.name for path in _images(parent, deep=False)]
+        loose = sorted((path.name for path in _images(parent, deep=False)), key=natural)
         if loose:
             raise DampenError(
                 f"Every image must lie in the folder of its class; {counted(len(loose), 'file')} without a label in "

@@ -50,7 +50,7 @@ def _times(column: Series) -> np.ndarray:
         values, odd = numbers(column)
         if len(odd):
             column = texts(column)
-            values = _dates(column)
+            values = dates(column)
             odd = column.filter(column.is_not_null() & values.is_null())
         if len(odd):
             raise DampenError(
@@ -63,7 +63,7 @@ def _times(column: Series) -> np.ndarray:
     return values.to_numpy()
 
 
-def _dates(cells: Series) -> Series:
+def dates(cells: Series) -> Series:
     """Microseconds since 1970, null for what is no date."""
     import polars as pl
 

@@ -69,7 +69,10 @@ def _file(path: Path, options: Mapping[str, Any]) -> Dataset:
         _check_suits(options, (), "an archive of arrays")
         return load_npz(path)
     if not is_table(path):
-        raise DampenError(f"DATA must be a table (.csv, .tsv, .gz, .parquet), an .npz file or a folder; got {path}.")
+        raise DampenError(
+            f"DATA must be a table (.csv, .tsv, .gz, .parquet), an .npz file or a folder; got {path}. Save a sheet as "
+            ".csv, arrays X and y with np.savez."
+        )
     return _table(path, options)
 
 
@@ -107,6 +110,6 @@ def _check_suits(options: Mapping[str, Any], allowed: Any, what: str) -> None:
 
 def _missing(name: str, path: Path) -> DampenError:
     beside = [str(path.parent / file.name) for file in path.parent.iterdir()] if path.parent.is_dir() else []
-    near = difflib.get_close_matches(name, [*BUILT_IN, *FETCHED, *beside], n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, [*BUILT_IN, *FETCHED, *beside], n=1, cutoff=0.6)
     offer = f" Did you mean {near[0]!r}?" if near else f" Built in: {', '.join((*BUILT_IN, *FETCHED))}."
     return DampenError(f"DATA must be a built-in name, a file or a folder; got {name!r}, which does not exist.{offer}")

@@ -103,7 +103,7 @@ def _pixels(path: Path) -> np.ndarray | _Bad:
                 )
             pixels = np.asarray(image if image.mode == mode else image.convert(mode))
     except Exception as error:  # decoders of broken files raise whatever they stumble over
-        return _Bad(first_line(error).rstrip(".").replace(repr(str(path)), "the file"), broken=True)
+        return _Bad(first_line(error).rstrip(".").replace(f" {str(path)!r}", ""), broken=True)
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 

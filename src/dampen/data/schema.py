@@ -106,7 +106,8 @@ class Schema:
         mapped = " by quantiles" if self.scale == "quantile" else ""
         embedded = " embedded" if self.coding == "embed" else ""
         kinds = ((len(self.numbers), f"numeric{mapped}"), (len(self.categorical), f"categorical{embedded}"))
-        return f"{len(self.columns)} columns ({', '.join(f'{count} {kind}' for count, kind in kinds if count)})"
+        each = ", ".join(f"{count} {kind}" for count, kind in kinds if count)
+        return f"{counted(len(self.columns), 'column')} ({each})"
 
     def encode(self, frame: DataFrame) -> Tensor:
         """Raw rows, a Polars frame with these columns in any order, as rows for the model: (R, F) float32, NaN for

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from ..errors import DampenError, NoSuchName
-from .cells import numbers, only_numbers, texts
+from .cells import check_points, numbers, only_numbers, texts
 from .dataset import NUM_PARTS, Dataset
-from .in_time import parts_in_time
+from .in_time import dates, parts_in_time
 from .reading import read_table
 from .schema import CATEGORY, MIXED, NUMBER, Column, Schema
 from .split import sizes_by_group
@@ -83,7 +83,7 @@ def load_table(
     columns = tuple(_column(column, column.name in categorical) for column in source.values())
     schema = Schema(columns, categories, scale)
     _check_size(schema, wanted)
-    notes = _notes(empty, codes) + _row_numbers(source)
+    notes = _notes(empty, codes) + _row_numbers(source) + _dates_as_texts(source, schema)
     return Dataset(
         name=name.partition(".")[0],
         inputs=schema.assemble(source),
@@ -145,6 +145,7 @@ def _column(column: Series, categorical: bool) -> Column:
             "or turn it into numbers."
         )
     values, odd = numbers(column)
+    check_points(odd, f"The column {column.name!r}")
     present = len(values) - values.null_count() + len(odd)
     by_type = column.dtype in (pl.Boolean, pl.Categorical, pl.Enum)
     if categorical or by_type or not present or len(odd) > (1 - MOSTLY) * present:
@@ -185,6 +186,19 @@ def _row_numbers(source: dict[str, Series]) -> tuple[str, ...]:
         values = numbers(column)[0].to_numpy()
         if len(values) > 1 and np.array_equal(np.diff(values), np.ones(len(values) - 1)):
             found.append(f"the column {column.name!r} numbers the rows; leave it out with --drop if that is all it is")
+    return tuple(found)
+
+
+def _dates_as_texts(source: dict[str, Series], schema: Schema) -> tuple[str, ...]:
+    """A note on texts that are dates: as categories a day says nothing of the next."""
+    found = []
+    for column in schema.categorical:
+        cells = [category for category in column.categories if category is not None]
+        if cells and dates(source[column.name].head(1000).drop_nulls()).null_count() == 0:
+            found.append(
+                f"the column {column.name!r} holds dates, read as {len(cells)} categories; leave it out with "
+                "--drop, or split in time with --time"
+            )
     return tuple(found)
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DampenError
-from .cells import numbers, only_numbers, texts
+from .cells import check_points, numbers, only_numbers, texts
 from .words import counted, naturally, shortened
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def target_of(column: Series, task: str | None) -> Target:
 
 def _task_of(cells: Series) -> str:
     values, odd = numbers(cells)
+    check_points(odd, f"The target {cells.name!r}")
     distinct = cells.n_unique()
     if len(odd):
         if distinct > FEW and len(odd) <= (1 - MOSTLY) * len(cells):
