@@ -196,8 +196,10 @@ OTHERS = {
         "--json",
         "table.json",
     ],
-    "plan": ["compare", "table.csv", "--target", "y", "--recipe", "L2", "--seeds", "1", "--epochs", "1", "--plan"]
-    + ["--precision", "bf16"],
+    "plan": [
+        *("compare", "table.csv", "--target", "y", "--recipe", "L2", "--seeds", "1", "--epochs", "1"),
+        *("--plan", "--precision", "bf16"),
+    ],
     "list": ["techniques"],
     "list as json": ["techniques", "--json"],
     "card": ["techniques", "Dropout"],
