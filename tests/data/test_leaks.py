@@ -1,6 +1,8 @@
 """Nothing of validation and test part reaches training: chance stays chance, and all that is fitted is fitted on the
 training rows alone."""
 
+import dataclasses
+
 import numpy as np
 import polars as pl
 import pytest
@@ -111,3 +113,30 @@ def test_a_word_of_the_test_part_alone_changes_no_prediction(noise):
 
     assert len(rows)
     torch.testing.assert_close(model(rows), model(blank), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+@pytest.mark.parametrize("options", [{}, {"scale": "quantile", "categories": "embed"}], ids=["plain", "other"])
+def test_rows_of_the_other_parts_change_no_bit_of_what_is_trained(noise, monkeypatch, options, seed):
+    """Sharper than any score: other cells and other labels outside the training part, the same weights."""
+    data = load_table(noise, target="label", **options)
+    parts = split(data, seed)
+    monkeypatch.setattr("dampen.training.problem.split", lambda *_: parts)  # which labels decide, by class
+    outside = torch.cat([parts.validation, parts.test])
+    inputs, targets = data.inputs.clone(), data.targets.clone()
+    inputs[outside] = inputs[outside.flip(0)]
+    inputs[outside, :6] *= 100
+    targets[outside] = targets[outside].flip(1)
+    other = dataclasses.replace(data, inputs=inputs, targets=targets)
+    nudged = data.inputs.clone()
+    nudged[parts.train[0], 1] += 1
+
+    def trained(data):
+        fitted = fit(MLP((8,)), data, seed=seed, epochs=2, batch_size=64)
+        return {**fitted.params, **fitted.buffers}
+
+    ours = trained(data)
+    for name, tensor in trained(other).items():
+        torch.testing.assert_close(tensor, ours[name], rtol=0, atol=0)
+    with pytest.raises(AssertionError):
+        torch.testing.assert_close(trained(dataclasses.replace(data, inputs=nudged)), ours, rtol=0, atol=0)
