@@ -1,7 +1,8 @@
 """One network alone, as fast as it goes: 784-[500]x5-10 with dropout 0.25, batch 128, Adam, and a small CNN, on MNIST,
 against Keras/TensorFlow, the usual PyTorch loop, and the matrix products of a step alone.
 
-Whole epochs on both sides, data in memory; nothing is evaluated. `one_network.py DATA` names a folder with MNIST's
+Whole epochs on both sides, data in memory; nothing is evaluated. Peers run as they come, ours in a process with the
+settings of memory that the command makes. `one_network.py DATA` names a folder with MNIST's
 IDX files (by default ../shared/data/mnist).
 """
 
@@ -20,6 +21,7 @@ from peers import BATCH, cnn, keras_epochs, mlp_784, usual_epochs
 from timing import alternating, bar, elsewhere, machine
 
 from dampen import CNN, MLP, Dataset, Dropout, Recipe
+from dampen.cli.machine import keep_big_blocks
 from dampen.data import open_data
 from dampen.data.dataset import from_arrays
 from dampen.training.fit import able, full_plan
@@ -103,7 +105,8 @@ def problem_of(folder: str, kind: str, precision: str) -> Problem:
 
 
 def ours(folder: str, kind: str, precision: str) -> Callable[[], None]:
-    """An epoch of STEPS steps, as planned."""
+    """An epoch of STEPS steps, as planned, in a process like the command's."""
+    keep_big_blocks()
     problem, plan = problem_of(folder, kind, precision), planned(folder, kind, precision)
     with torch.no_grad():
         run = start(problem, [Member("", RECIPES[kind], 0)], plan, train_sample=1)
@@ -131,6 +134,7 @@ def arrays(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
 
 def products(precision: str) -> Callable[[], None]:
     """The matrix products of STEPS steps: 6 forward, 6 for the weights, 5 for the inputs."""
+    keep_big_blocks()
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     shapes = [(500, 784), *[(500, 500)] * 4, (10, 500)]
     weights = [torch.randn(shape).to(dtype) for shape in shapes]

@@ -58,7 +58,6 @@ def elsewhere(make: Callable[..., Callable[[], None] | None], *args: Any) -> Cal
 
 
 def _serve(pipe: Any, make: Callable[..., Any], args: tuple[Any, ...]) -> None:
-    keep_big_blocks()
     side = make(*args)
     pipe.send(side is not None)
     with contextlib.suppress(EOFError):  # the other end is gone: done
