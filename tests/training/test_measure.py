@@ -6,7 +6,7 @@ import pytest
 import torch
 from helpers import agrees
 
-from dampen import MLP, Dropout, Recipe, compare, fit
+from dampen import MLP, BatchNorm, Dropout, Recipe, compare, fit
 from dampen.errors import DampenError
 from dampen.laws import small_data, small_problem
 from dampen.training import measure
@@ -60,6 +60,18 @@ def test_packs_of_one_size_share_a_measurement(monkeypatch):
     plan, asked = planned(long_problem(), lambda _: 1.0, monkeypatch, members=members)
     assert {len(p.members) for p in asked} == {len(p.members) for p in plan.packs}
     assert len({p.members for p in asked}) == len({len(p.members) for p in plan.packs})
+
+
+@pytest.mark.parametrize(("slower", "wanted"), [(1.1, "bf16"), (3.0, "float32")])
+def test_the_precision_is_one_for_all_packs(slower, wanted, monkeypatch):
+    members = MEMBERS + [Member("b", Recipe((BatchNorm(),)), seed) for seed in range(3)]
+
+    def times(p):  # bf16 is faster for the four and slower for the three
+        return len(p.members) * ({4: 0.5, 3: slower}[len(p.members)] if p.precision == "bf16" else 1.0)
+
+    plan, _ = planned(long_problem(), times, monkeypatch, members=members)
+    assert sorted(len(p.members) for p in plan.packs) == [3, 4]
+    assert {p.precision for p in plan.packs} == {wanted}
 
 
 @pytest.mark.parametrize(

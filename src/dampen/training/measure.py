@@ -1,14 +1,16 @@
 """How packs should run, found by running them: a few steps of each candidate, before training.
 
 Lift, precision, memory format and number of threads are tried one after the other, each on top of the best so far.
-Packs of the same size share one measurement: what a technique adds costs every candidate much the same.
+Packs of the same size share one measurement: what a technique adds costs every candidate much the same. The precision
+is one for the whole plan: recipes are compared, and bf16 is no better than float32, but other.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -28,15 +30,42 @@ def measured_plan(problem: Problem, members: Sequence[Member], plan: Plan, abili
     rows = len(problem.split(members[0].seed).train)
     if problem.batching(rows)[1] * problem.epochs < FROM_STEPS:
         return plan
-    chosen: dict[int, PackPlan] = {}
-    measured: list[Measured] = []
-    for pack in plan.packs:
-        size = len(pack.members)
-        if size not in chosen:
-            chosen[size], times = _fastest(problem, members, pack, ability)
-            measured += times
-    packs = tuple(run_as(pack, chosen[len(pack.members)]) for pack in plan.packs)
-    return Plan(packs, tuple(measured))
+    sizes = [len(pack.members) for pack in plan.packs]
+    best = {len(pack.members): pack for pack in reversed(plan.packs)}  # the first pack of each size
+    known: dict[PackPlan, float] = {}
+    for field in HOW:
+        times = {size: _times(problem, members, _rivals(problem, pack, ability, field)) for size, pack in best.items()}
+        for all_ in times.values():
+            known |= {how: min(seconds, known.get(how, seconds)) for how, seconds in all_.items()}
+        if field == "precision":
+            best = _one_for_all(best, times, sizes)
+        else:
+            best = {size: _winner(best[size], all_) for size, all_ in times.items()}
+    measured = [
+        Measured(len(how.members), how.lift, how.precision, how.channels_last, how.threads, 1e3 * seconds)
+        for how, seconds in known.items()
+    ]
+    return Plan(tuple(run_as(pack, best[len(pack.members)]) for pack in plan.packs), tuple(measured))
+
+
+def _winner(current: PackPlan, times: Mapping[PackPlan, float]) -> PackPlan:
+    fastest = min(times, key=times.__getitem__, default=current)
+    return fastest if fastest != current and times[fastest] < (1 - MARGIN) * times[current] else current
+
+
+def _one_for_all(
+    best: Mapping[int, PackPlan], times: Mapping[int, Mapping[PackPlan, float]], sizes: Sequence[int]
+) -> dict[int, PackPlan]:
+    """The precision in which all packs together are faster: recipes that trained in different ones would differ in
+    more than the recipe."""
+    totals: dict[str, float] = {}
+    for precision in ("float32", "bf16"):
+        found = [{how.precision: seconds for how, seconds in times[size].items()}.get(precision) for size in sizes]
+        if None not in found:
+            totals[precision] = sum(seconds for seconds in found if seconds)
+    if "bf16" not in totals or totals["bf16"] >= (1 - MARGIN) * totals.get("float32", math.inf):
+        return dict(best)
+    return {size: dataclasses.replace(pack, precision="bf16") for size, pack in best.items()}
 
 
 def run_as(pack: PackPlan, other: PackPlan) -> PackPlan:
@@ -44,31 +73,16 @@ def run_as(pack: PackPlan, other: PackPlan) -> PackPlan:
     return dataclasses.replace(pack, **{field: getattr(other, field) for field in HOW})
 
 
-def _fastest(
-    problem: Problem, members: Sequence[Member], pack: PackPlan, ability: Ability
-) -> tuple[PackPlan, list[Measured]]:
-    best, known = pack, {pack: 0.0}
-    for field, options in _choices(problem, pack, ability).items():
-        rivals = [dataclasses.replace(best, **{field: option}) for option in options if option != getattr(best, field)]
-        times = _times(problem, members, [best, *rivals]) if rivals else {}
-        known |= {p: min(seconds, known[p] or seconds) if p in known else seconds for p, seconds in times.items()}
-        for rival in rivals:
-            if times.get(rival, float("inf")) < (1 - MARGIN) * times[best]:
-                best = rival
-    return best, [
-        Measured(len(pack.members), p.lift, p.precision, p.channels_last, p.threads, 1e3 * seconds)
-        for p, seconds in known.items()
-        if seconds
-    ]
-
-
-def _choices(problem: Problem, pack: PackPlan, ability: Ability) -> dict[str, tuple[object, ...]]:
-    return {
-        "lift": ("vmap", "loop") if ability.vmap and len(pack.members) >= VMAP_FROM else ("loop",),
-        "precision": ("float32", "bf16") if problem.precision == "auto" and ability.bf16 else (pack.precision,),
-        "channels_last": (False, True) if ability.images else (False,),
-        "threads": (0, 1) if problem.device.type == "cpu" and torch.get_num_threads() > 1 else (0,),
+def _rivals(problem: Problem, pack: PackPlan, ability: Ability, field: str) -> list[PackPlan]:
+    """The pack as it is and with the other choices of one field; none where there is no other."""
+    choices: dict[str, tuple[object, ...]] = {
+        "lift": ("vmap", "loop") if ability.vmap and len(pack.members) >= VMAP_FROM else (),
+        "precision": ("float32", "bf16") if problem.precision == "auto" and ability.bf16 else (),
+        "channels_last": (False, True) if ability.images else (),
+        "threads": (0, 1) if problem.device.type == "cpu" and torch.get_num_threads() > 1 else (),
     }
+    others = [choice for choice in choices[field] if choice != getattr(pack, field)]
+    return [pack, *(dataclasses.replace(pack, **{field: choice}) for choice in others)] if others else []
 
 
 def _times(problem: Problem, members: Sequence[Member], candidates: Sequence[PackPlan]) -> dict[PackPlan, float]:
