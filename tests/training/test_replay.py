@@ -234,6 +234,30 @@ def test_what_never_changes_is_done_once():
     assert "mm" in code
 
 
+def test_what_is_changed_in_place_is_made_anew_each_time():
+    def function(x):
+        return [torch.ones_like(x).add_(x), torch.ones_like(x)[0].mul_(2)]
+
+    with torch.no_grad():
+        replay, prepare = Recording(function, [torch.randn(3, 3)], list).compiled(1, 0, fused=False)
+        held = prepare([])
+        for _ in range(3):
+            x = torch.randn(3, 3)
+            for one, other in zip(replay(x, *held), function(x), strict=True):
+                agrees(one, other, rtol=0, atol=0)
+
+
+def test_nothing_writes_over_another_view_of_what_is_read():
+    def function(x):
+        y = x * 3
+        return [y + y.t()]
+
+    with torch.no_grad():
+        replay, prepare = Recording(function, [torch.randn(4, 4)], list).compiled(1, 0, fused=False)
+        x = torch.randn(4, 4)
+        agrees(replay(x, *prepare([]))[0], function(x)[0], rtol=0, atol=0)
+
+
 def test_nothing_writes_over_what_is_read_again():
     def function(x, y):
         a = x + y

@@ -66,12 +66,17 @@ def _reuse(graph: fx.Graph) -> None:
             continue
         for operand in node.args:
             same = isinstance(operand, fx.Node) and operand.meta.get("form") == node.meta["form"]
-            if same and last[operand.meta["memory"]] == order[node]:
+            if same and last[operand.meta["memory"]] == order[node] and not _read_otherwise(node, operand):
                 node.target, where = _WRITING[node.target]
                 node.kwargs = {where: operand}
                 _move(graph, node.meta["memory"], operand.meta["memory"])
                 last[operand.meta["memory"]] = last[node.meta["memory"]]
                 break
+
+
+def _read_otherwise(node: fx.Node, operand: fx.Node) -> bool:
+    """Whether the node reads another view of the operand's memory too."""
+    return any(n is not operand and n.meta["memory"] == operand.meta["memory"] for n in node.all_input_nodes)
 
 
 def _move(graph: fx.Graph, old: int, new: int) -> None:
@@ -83,6 +88,17 @@ def _move(graph: fx.Graph, old: int, new: int) -> None:
 
 def _mutates(node: fx.Node) -> bool:
     return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
+
+
+def _written(graph: fx.Graph) -> set[int]:
+    """Memory that is changed in place."""
+    return {
+        part.meta.get("memory")
+        for node in graph.nodes
+        if _mutates(node)
+        for part, argument in zip(node.args, node.target._schema.arguments, strict=False)
+        if isinstance(part, fx.Node) and argument.alias_info is not None and argument.alias_info.is_write
+    }
 
 
 def _direct(target: Any) -> Any:
@@ -110,18 +126,19 @@ def settle(
     anything made of leaves whose numbers never change. Returns what appends these to the arguments after `varying`."""
     places = [node for node in graph.nodes if node.op == "placeholder"]
     lasting = [place for place in places if place not in varying]
-    viewed, fixed = set(lasting), set(constant)
+    viewed, fixed, written = set(lasting), set(constant), _written(graph)
     settled: dict[fx.Node, fx.Node] = {}
     steps: list[tuple[fx.Node, Any, Any, Any]] = []
     for node in list(graph.nodes):
         inputs = set(node.all_input_nodes)
         if node.op != "call_function" or not inputs or _mutates(node) or node.target in KERNELS:
             continue
-        if node.target is _aten.ones_like.default:
+        changes = node.meta.get("memory") in written
+        if node.target is _aten.ones_like.default and not changes:
             dtype, shape, _, device = node.meta["form"]
             steps.append((node, torch.ones, (shape,), {"dtype": dtype, "device": device}))
             fixed.add(node)
-        elif inputs <= fixed or (node.meta.get("view") and inputs <= viewed):
+        elif (inputs <= fixed and not changes) or (node.meta.get("view") and inputs <= viewed):
             steps.append((node, node.target, node.args, node.kwargs))
             (fixed if inputs <= fixed else viewed).add(node)
         else:
