@@ -54,6 +54,12 @@ def test_a_member_weighs_its_weights_and_what_a_step_makes():
     assert wide_bytes < 8 * 40 * weights
 
 
+def test_a_long_training_weighs_no_more_than_a_short_one():
+    short, long = (small_problem(epochs=epochs) for epochs in (2, 200))  # of which the long one would be recorded
+    pack = planned(short).packs[0]
+    assert memory.bytes_of_a_member(long, MEMBERS, pack) == memory.bytes_of_a_member(short, MEMBERS, pack)
+
+
 def failing_above(limit):
     """`start` as it is where memory for more than `limit` members is missing."""
     start = fit.start

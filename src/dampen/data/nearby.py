@@ -14,9 +14,9 @@ from .archives import about
 from .files import hidden, is_image
 from .idx import IMAGES, find_idx, holds_idx, sides_of
 from .images import TEST, TRAIN, VALIDATION, class_folders, label_file
+from .reading import is_table
 from .words import counted
 
-TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 TARGETS = ("target", "class", "label", "y")
 SKIPPED = frozenset(("node_modules", "site-packages", "venv", "env", "build", "dist"))
 MAX_FOLDERS, MAX_FILES = 500, 2000
@@ -109,7 +109,7 @@ def _of_file(path: Path) -> Found | None:
     try:
         if path.suffix.lower() == ".npz":
             return _found(path, "archive", about(path))
-        if path.name.lower().endswith(TABLES):
+        if is_table(path):
             return _of_table(path)
     except (DampenError, OSError, EOFError, ValueError, IndexError, csv.Error):
         return None

@@ -9,11 +9,10 @@ from typing import Any
 
 from ..errors import DampenError
 from .dataset import BUILT_IN, Dataset, load
+from .fetch import KNOWN, OPENML, fetch
 from .reading import is_table
 from .tables import load_table
 
-FETCHED = ("mnist", "fashion-mnist")
-OPENML = "openml:"
 DEFAULTS: dict[str, Any] = {
     **dict.fromkeys(("target", "task", "group", "time")),
     **dict.fromkeys(("drop", "categorical"), ()),
@@ -52,9 +51,7 @@ def open_data(
     if name in BUILT_IN:
         _check_suits(options, (), f"the data set {name}")
         return load(name)
-    if name in FETCHED or name.startswith(OPENML):
-        from .fetch import fetch
-
+    if name in KNOWN or name.startswith(OPENML):
         _check_suits(options, (), f"the data set {name}")
         return fetch(name)
     if not path.exists():
@@ -110,6 +107,6 @@ def _check_suits(options: Mapping[str, Any], allowed: Any, what: str) -> None:
 
 def _missing(name: str, path: Path) -> DampenError:
     beside = [str(path.parent / file.name) for file in path.parent.iterdir()] if path.parent.is_dir() else []
-    near = difflib.get_close_matches(name, [*BUILT_IN, *FETCHED, *beside], n=1, cutoff=0.6)
-    offer = f" Did you mean {near[0]!r}?" if near else f" Built in: {', '.join((*BUILT_IN, *FETCHED))}."
+    near = difflib.get_close_matches(name, [*BUILT_IN, *KNOWN, *beside], n=1, cutoff=0.6)
+    offer = f" Did you mean {near[0]!r}?" if near else f" Built in: {', '.join((*BUILT_IN, *KNOWN))}."
     return DampenError(f"DATA must be a built-in name, a file or a folder; got {name!r}, which does not exist.{offer}")

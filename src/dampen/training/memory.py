@@ -51,6 +51,7 @@ def bytes_of_a_member(problem: Problem, members: Sequence[Member], pack: PackPla
 
 def _made_by_a_step(run: Run) -> int:
     run.program.forward.train()
+    run.replay_from = run.steps + 1  # never: recording makes everything twice
     scales = _Scales()
     with scales, torch.autograd.set_multithreading_enabled(False):
         run.step(run.clock(0, 0), run.batch(run.order(0)[:, 0]), run.trained(0))
