@@ -30,10 +30,11 @@ def main() -> None:
 def dropout() -> None:
     from timing import bar
 
-    from dampen.randomness import _one_kernel, keep, make_key
+    from dampen.philox import one_kernel
+    from dampen.randomness import keep, make_key
 
     device = torch.device("cuda", torch.cuda.current_device())
-    print(f"one kernel: {_one_kernel(device) is not None}")
+    print(f"one kernel: {one_kernel(device) is not None}")
     for shape in ((128, 500), (64, 128, 500), (256, 64, 128)):
         x = torch.randn(shape, device=device, requires_grad=True)
         module, key = nn.Dropout(0.25), make_key(1, 2, device)

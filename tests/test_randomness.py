@@ -17,7 +17,7 @@ from numpy.testing import assert_allclose
 from torch.func import grad, vmap
 from torch.testing import assert_close
 
-from dampen import randomness
+from dampen import philox, randomness
 from dampen.randomness import Key, beta, bits, keep, key_of, make_key, normal, permutation, stream, uniform
 
 CPU = torch.device("cpu")
@@ -324,19 +324,19 @@ ONES = 0xFFFFFFFF
     ids=["zeros", "ones", "digits of pi"],
 )
 def test_philox_gives_the_authors_known_answers(counter, key, expected):
-    answer = randomness.philox([torch.tensor([c]) for c in counter], [torch.tensor([k]) for k in key])
+    answer = philox.philox([torch.tensor([c]) for c in counter], [torch.tensor([k]) for k in key])
 
     same(torch.cat(answer), torch.tensor([int(word, 16) for word in expected.split()]))
 
 
-@pytest.mark.parametrize("draw", ["_uniform_device", "_normal_device"])
+@pytest.mark.parametrize("draw", ["uniform", "normal"])
 def test_device_streams_are_packed_streams_with_mean_and_variance(draw):
-    mean, variance = {"_uniform_device": (0.5, 1 / 12), "_normal_device": (0.0, 1.0)}[draw]
+    mean, variance = {"uniform": (0.5, 1 / 12), "normal": (0.0, 1.0)}[draw]
     words = torch.tensor([[1, 0], [2**40, 7]])
 
-    drawn = getattr(randomness, draw)(words, 2**62 + 5, (MANY // 4, 2), torch.float64, CPU)
+    drawn = getattr(philox, draw)(words, 2**62 + 5, (MANY // 4, 2), torch.float64, CPU)
 
-    alone = getattr(randomness, draw)(words[1], 2**62 + 5, (MANY // 4, 2), torch.float64, CPU)
+    alone = getattr(philox, draw)(words[1], 2**62 + 5, (MANY // 4, 2), torch.float64, CPU)
     same(drawn[1], alone)
     differ(drawn[0], drawn[1])
     differ(drawn[..., 0], drawn[..., 1])
@@ -347,7 +347,7 @@ def test_device_streams_are_packed_streams_with_mean_and_variance(draw):
 def test_the_device_mask_silences_its_share_and_scales_the_rest():
     words, rates = torch.tensor([[1, 0], [2, 0], [3, 0], [4, 0]]), torch.tensor([0.0, 0.25, 0.9, 1.0])
 
-    masks = randomness._keep_device(words, 5, rates, (MANY,), torch.float32, CPU)
+    masks = philox.keep(words, 5, rates, (MANY,), torch.float32, CPU)
 
     assert_close((masks == 0).float().mean(1), rates, rtol=0, atol=0.005)
     same(masks.amax(1), torch.where(rates < 1, 1 / (1 - rates), 0.0))
@@ -358,21 +358,21 @@ OTHERS = [(2, 0, 5), (1, 1, 5), (1, 0, 6), (1, 0, 5 + 2**32), (1 + 2**32, 0, 5)]
 
 @pytest.mark.parametrize(("seed", "step", "site"), OTHERS)
 def test_every_word_of_the_key_moves_the_device_stream(seed, step, site):
-    first = randomness._words32(torch.tensor([1, 0]), 5, 100, CPU)
+    first = philox.words32(torch.tensor([1, 0]), 5, 100, CPU)
 
-    differ(first, randomness._words32(torch.tensor([seed, step]), site, 100, CPU))
+    differ(first, philox.words32(torch.tensor([seed, step]), site, 100, CPU))
 
 
 @pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="needs Triton, which runs its kernels on a CPU")
 def test_the_kernel_of_a_gpu_makes_the_masks_of_the_definition():
     script = """
         import torch
-        from dampen import kernels, randomness
+        from dampen import kernels, philox
         kernels.BLOCK = 32
         words = torch.tensor([[7, 3], [2**40 + 5, 11], [1, 2], [9, 2**33]])
         rates = torch.tensor([0.25, 0.3, 1.0, 0.0])
         for dtype in (torch.float32, torch.float16):  # on a CPU it cuts bf16 off instead of rounding
-            wanted = randomness._keep_chain(words, 5319780545664339110, rates, (103,), dtype)
+            wanted = philox.keep_by_chain(words, 5319780545664339110, rates, (103,), dtype)
             made = kernels.keep(words, 5319780545664339110, rates, torch.empty_like(wanted))
             assert torch.equal(made, wanted)
         print("equal")

@@ -11,7 +11,7 @@ import dampen
 
 SRC = Path(dampen.__file__).parent
 FLOORS = {
-    **dict.fromkeys(("contracts", "randomness", "kernels", "tensors", "errors", "reference"), 0),
+    **dict.fromkeys(("contracts", "randomness", "philox", "kernels", "tensors", "errors", "reference"), 0),
     **dict.fromkeys(("techniques", "data", "models", "optimizers"), 1),
     **dict.fromkeys(("recipe", "presets", "cards"), 2),
     "training": 3,

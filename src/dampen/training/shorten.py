@@ -93,11 +93,11 @@ def _mutates(node: fx.Node) -> bool:
 def _written(graph: fx.Graph) -> set[int]:
     """Memory that is changed in place."""
     return {
-        part.meta.get("memory")
+        part.meta["memory"]
         for node in graph.nodes
         if _mutates(node)
         for part, argument in zip(node.args, node.target._schema.arguments, strict=False)
-        if isinstance(part, fx.Node) and argument.alias_info is not None and argument.alias_info.is_write
+        if isinstance(part, fx.Node) and "memory" in part.meta and argument.alias_info and argument.alias_info.is_write
     }
 
 
