@@ -9,12 +9,13 @@ from __future__ import annotations
 import torch
 from timing import bar, machine
 
-from dampen.laws import outputs_of, plan_for, small_problem, stepped, varied
+from dampen.laws import outputs_of, plan_for, stepped, varied
 from dampen.presets import alone
 from dampen.recipe import Recipe
 from dampen.techniques import CATALOGUE
 from dampen.training.plan import may_ride_along, on_device
 from dampen.training.problem import Member
+from dampen.worlds import problem_for
 
 SIZES = (1, 2, 7, 64)
 
@@ -25,7 +26,7 @@ def apart(actual: torch.Tensor, expected: torch.Tensor) -> float:
 
 def packed_against_solo(declared: type, dtype: torch.dtype) -> float:
     """Worst relative difference of losses and predictions over sizes, places and a permutation."""
-    problem, base, worst = small_problem(dtype), alone(declared()), 0.0
+    problem, base, worst = problem_for(declared, dtype), alone(declared()), 0.0
     members = [Member("", varied(base, position), seed=position) for position in range(max(SIZES))]
     solo = {}
     for size in SIZES:
@@ -49,7 +50,7 @@ def off_against_empty(declared: type, dtype: torch.dtype) -> float | None:
     built = declared()
     if not (may_ride_along(built) and on_device(built)):
         return None
-    problem, recipe = small_problem(dtype), alone(built)
+    problem, recipe = problem_for(type(built), dtype), alone(built)
     members = [Member("rests", Recipe(), 1), Member("uses", recipe, 2), Member("uses", recipe, 3)]
     riding, _ = stepped(problem, members, plan_for(problem, recipe, 3))
     empty = [Member("rests", Recipe(), seed) for seed in (1, 2, 3)]

@@ -217,13 +217,16 @@ class Clock(NamedTuple):
 
 
 class Site(NamedTuple):
-    """A place in the model: `path` in the user's module tree, `depth_fraction` from near 0 to 1, the tensors
-    that went in, and the axis of time in what comes out (None where there is none)."""
+    """A place in the model: `path` in the user's module tree; `depth_fraction`, (l + 1) / L for the l-th of the
+    technique's L sites; the tensors that went in; the axis of time in what comes out (None where there is none).
+    linear(inputs, weight): the site's layer without its bias and with another weight (None where it is no linear or
+    convolutional layer)."""
 
     path: str
     depth_fraction: float
     inputs: tuple[Any, ...] = ()
     time_axis: int | None = None
+    linear: Callable[[Tensor, Tensor], Tensor] | None = None
 
 
 class Seen(NamedTuple):
@@ -243,7 +246,8 @@ class At(NamedTuple):
     clock: Clock. facts: of the training part (data/facts.py). layout: of the model (models/layout.py).
     forward(params, batch, edits=, noise=, norm=, again=) -> Seen. lr: the optimizer's learning rate now.
     before: the parameters before the optimizer moved. state: the technique's own kept tensors.
-    own: its own trained tensors. site: the place an activation comes from.
+    own: its own trained tensors. site: the place an activation comes from. params: the parameters as this pass uses
+    them, edits included. batch_size: rows in a batch, for `check`.
     """
 
     clock: Clock
@@ -255,6 +259,8 @@ class At(NamedTuple):
     state: Mapping[str, Tensor] = NONE
     own: Mapping[str, Tensor] = NONE
     site: Site | None = None
+    params: Mapping[str, Tensor] = NONE
+    batch_size: int = 0
 
 
 class Decision(NamedTuple):
@@ -290,7 +296,7 @@ HOOKS: dict[str, Hook] = {
     "gradients": Hook("gradient", "gradients(grads, draws, at) -> grads", "changes the gradients"),
     "weights": Hook("weights", "weights(params, state, at) -> params, state", "after the optimizer"),
     "serving": Hook("prediction", "serving(params, buffers, state) -> params, buffers", "which weights predict"),
-    "bake": Hook("prediction", "bake(params, state) -> params", "the user's own tensors from edited ones"),
+    "bake": Hook("prediction", "bake(params, state, at) -> params", "the user's own tensors from edited ones"),
     "epoch": Hook("epoch", "epoch(history) -> Decision", "stops, keeps weights"),
 }
 """Every hook in the order of the timeline. `draw(thing, key, at) -> dict` serves the one drawing hook."""
@@ -306,14 +312,39 @@ ON_HOST = ("strengths", "epoch", "trains")
 
 ONE_PER_RECIPE = {"criterion": "replace the criterion", "serving": "choose the weights that predict"}
 
+CHECK = "check"
+"""check(at), which any technique may have: raises `DampenError` before training where it cannot work with this
+problem. `at` holds facts, layout and batch_size."""
+
 NEEDS = {
     "images": "images (N, C, H, W)",
+    "series": "series (N, C, T)",
+    "places": "images (N, C, H, W) or series (N, C, T)",
+    "table": "rows of a table (N, columns)",
+    "tokens": "texts as token ids (N, T)",
+    "continuous": "inputs that are numbers, not token ids",
     "classes": "classes as targets",
     "hidden": "a model with hidden layers",
+    "selu": "SELU as every hidden activation",
+    "recurrent": "a recurrent layer (nn.RNN, nn.LSTM, nn.GRU)",
+    "embeddings": "an embedding layer",
     "batches": "batches of at least two rows",
     "noise": "noise in the forward pass, from another technique of the recipe such as Dropout",
 }
 """The closed vocabulary of `needs`, each word with what an error message says of it."""
+
+
+SITES = {
+    "inputs": "what goes into the model",
+    "activations": "hidden activations",
+    "maps": "hidden activations with channels and places",
+    "sequences": "outputs of embeddings and recurrent layers, over time",
+    "layers": "outputs of linear and convolutional layers",
+    "attention": "attention weights",
+    "branches": "outputs of residual branches",
+    "joins": "sums of two or more residual branches",
+}
+"""The words of `sites`, each with what an error message says of it."""
 
 
 def touches(declared: Any, hook: str) -> bool:

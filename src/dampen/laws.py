@@ -15,20 +15,18 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from .contracts import DRAWING, HOOKS, Tunable, declarations, hooks_of, is_off, switches, touches, tunables
-from .data.dataset import Dataset, from_arrays
 from .errors import DampenError
-from .models.mlp import MLP
 from .presets import alone
 from .recipe import Recipe, from_toml, scheduled
 from .training.fit import fit_pack
 from .training.plan import PackPlan, may_ride_along, on_device
 from .training.problem import Member, Problem
 from .training.run import Run, start
+from .worlds import problem_for
 
 STEPS = 20
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5}
@@ -42,27 +40,7 @@ def check_technique(technique: type) -> Iterator[Callable[[], None]]:
         yield check
 
 
-# ------------------------------------------------------------------ a small world to check in
-
-
-@functools.cache
-def small_data() -> Dataset:
-    """96 blurred blobs as images (1, 8, 8) in three classes: enough for every word of `needs`."""
-    source = np.random.Generator(np.random.PCG64(7))
-    labels = np.arange(96) % 3
-    y, x = np.mgrid[:8, :8]
-    centre = source.normal(3.5, 0.7, (96, 2)) + np.array([[-1.5, 0.0], [1.5, 0.0], [0.0, 1.5]])[labels]
-    distance = (x - centre[:, 0, None, None]) ** 2 + (y - centre[:, 1, None, None]) ** 2
-    images = 16 * np.exp(-distance / 4) + source.normal(0, 1, (96, 8, 8))
-    return from_arrays(images[:, None], labels, name="blobs")
-
-
-def small_problem(
-    dtype: torch.dtype = torch.float64, epochs: int = 4, activation: str = "tanh", device: str = "cpu"
-) -> Problem:
-    """Tanh by default: at a ReLU's kink rounding can flip a unit. Five steps an epoch."""
-    place = torch.device(device)
-    return Problem(small_data(), MLP((12, 8), activation), epochs=epochs, batch_size=11, dtype=dtype, device=place)
+# ------------------------------------------------------------------ packs to check with
 
 
 def plan_for(problem: Problem, recipe: Recipe, members: int, lift: str | None = None, precision: str = "") -> PackPlan:
@@ -137,7 +115,7 @@ def off_is_off(technique: type, device: str = "cpu") -> None:
     if not may_ride_along(built) or not on_device(built):
         return
     for dtype in (torch.float32, torch.float64):
-        problem = small_problem(dtype, device=device)
+        problem = problem_for(technique, dtype, device=device)
         recipe = alone(built)
         members = [Member("rests", Recipe(), 1), Member("uses", recipe, 2), Member("uses", recipe, 3)]
         riding, _ = stepped(problem, members, plan_for(problem, recipe, 3))
@@ -159,7 +137,7 @@ def one_is_many(technique: type, device: str = "cpu") -> None:
 
 def rests_at_evaluation(technique: type) -> None:
     """Predictions carry no noise: two looks agree, and equal the plain forward pass of what is handed over."""
-    problem = small_problem()
+    problem = problem_for(technique)
     recipe = alone(technique())
     (fitted,) = fit_pack(problem, [Member("", recipe, 1)], plan_for(problem, recipe, 1))
     inputs = problem.example(16)
@@ -174,7 +152,7 @@ def rests_at_evaluation(technique: type) -> None:
 
 def has_an_effect(technique: type) -> None:
     """Strictly inside its range it changes the training or what is served."""
-    problem = small_problem(epochs=6)
+    problem = problem_for(technique, epochs=6)
     recipe = alone(_effective(technique()))
     without = Recipe(tuple(t for t in recipe.techniques if type(t) is not technique))
     (changed,) = fit_pack(problem, [Member("", recipe, 1)], plan_for(problem, recipe, 1))
@@ -192,7 +170,7 @@ def travels(technique: type) -> None:
     recipe = alone(built)
     if type(built).__module__.startswith("dampen."):
         assert from_toml(recipe.to_toml()) == recipe
-    problem = small_problem(torch.float32)
+    problem = problem_for(technique, torch.float32)
     for members in (1, 3):
         who = [Member("", recipe, seed) for seed in range(members)]
         run, losses = stepped(problem, who, plan_for(problem, recipe, members, precision="bf16"), steps=3)
@@ -211,7 +189,7 @@ def errors_come_from_the_declaration(technique: type) -> None:
 
 def leaves_its_inputs_alone(technique: type) -> None:
     """A step with the technique changes neither the data nor the strengths it was given."""
-    problem = small_problem()
+    problem = problem_for(technique)
     inputs, targets = problem.feed.inputs.clone(), problem.targets.clone()
     recipe = alone(technique())
     members = [Member("", recipe, seed) for seed in (1, 2, 3)]
@@ -239,7 +217,7 @@ def _packed_equals_solo(
     technique: type, dtype: torch.dtype, size: int, order: Sequence[int], device: str = "cpu"
 ) -> None:
     """Members `order` of a pack of `size` against each alone: losses and predictions after `STEPS` steps."""
-    problem = small_problem(dtype, device=device)
+    problem = problem_for(technique, dtype, device=device)
     base = alone(technique())
     members = [Member("", varied(base, position), seed=position) for position in range(size)]
     packed = [members[position] for position in order]

@@ -15,7 +15,7 @@ FLOORS = {
     **dict.fromkeys(("techniques", "data", "models", "optimizers"), 1),
     **dict.fromkeys(("recipe", "presets", "cards"), 2),
     "training": 3,
-    **dict.fromkeys(("evidence", "laws"), 4),
+    **dict.fromkeys(("evidence", "laws", "worlds"), 4),
     "study": 5,
     "diagnosis": 6,
     "reporting": 7,

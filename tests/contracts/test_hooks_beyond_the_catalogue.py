@@ -8,10 +8,12 @@ import torch
 
 from dampen import L2, Decision, Dropout, Recipe, technique, tunable
 from dampen.contracts import structural
-from dampen.laws import outputs_of, plan_for, small_problem, stepped, varied, weights_of
+from dampen.errors import DampenError
+from dampen.laws import outputs_of, plan_for, stepped, varied, weights_of
 from dampen.tensors import changed
 from dampen.training.fit import fit_pack
-from dampen.training.problem import Member
+from dampen.training.problem import Member, check_fits
+from dampen.worlds import small_problem
 
 
 @technique
@@ -47,7 +49,7 @@ class HalfWeights:
     def parameters(self, params, draws, at):
         return changed(params, at.layout.weights("weights"), lambda name, w: w / 2)
 
-    def bake(self, params, state):
+    def bake(self, params, state, at):
         return {name: w / 2 if w.dim() > 1 else w for name, w in params.items()}
 
 
@@ -87,6 +89,18 @@ class EveryOther:
 
     def epoch(self, history):
         return Decision(keep="also" if len(history) % self.num_epochs == 0 else None)
+
+
+@technique
+class Choosy:
+    """x <- x, in batches of 16 only. 2026."""
+
+    def check(self, at):
+        if at.batch_size != 16:
+            raise DampenError(f"Choosy needs batches of 16; got {at.batch_size}.")
+
+    def activation(self, x, draws, at):
+        return x
 
 
 RECIPES = {
@@ -138,6 +152,22 @@ def test_baked_weights_predict_in_the_plain_module_what_the_edited_pass_predicts
 
     score = problem.metric.score(outputs[None], problem.targets[rows][None]).item()
     torch.testing.assert_close(score, fitted.test["metric"])
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_trained_tensors_of_its_own_are_trained(members):
+    problem, recipe = small_problem(), RECIPES["trained tensors"]
+
+    run, _ = stepped(problem, [Member("", recipe, seed) for seed in range(members)], plan_for(problem, recipe, members))
+
+    gains = {name: gain for name, gain in run.pack.params.items() if name.startswith("Gain:")}
+    assert len(gains) == 2
+    assert all((gain - 1.1).abs().min() > 1e-3 for gain in gains.values())
+
+
+def test_a_technique_may_refuse_a_problem():
+    with pytest.raises(DampenError, match="needs batches of 16; got 11"):
+        check_fits(small_problem(), Recipe((Choosy(),)))
 
 
 def test_weights_kept_beside_come_with_the_result_and_survive_an_interruption(tmp_path):

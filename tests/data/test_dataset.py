@@ -38,7 +38,7 @@ def test_digits_are_scikit_learn_s_own_images_and_labels():
     assert (data.name, data.task, data.protocol) == ("digits", "classes", "resampled")
     assert data.classes == tuple("0123456789")
     assert data.input_shape == (1, 8, 8)
-    assert data.words == {"classes", "images"}
+    assert data.words == {"classes", "continuous", "images", "places"}
     assert data.describe() == "digits: 1797 rows, inputs 1 x 8 x 8, 10 classes"
 
 
@@ -50,7 +50,7 @@ def test_arrays_tensors_and_lists_are_the_same_data(wrap):
 
     agrees(data.inputs, inputs.astype(np.float32))
     agrees(data.targets, np.eye(3, dtype=np.float32)[targets])
-    assert (data.task, data.classes, data.words) == ("classes", ("0", "1", "2"), {"classes"})
+    assert (data.task, data.classes, data.words) == ("classes", ("0", "1", "2"), {"classes", "continuous", "table"})
 
 
 def test_a_tensor_that_needs_gradients_or_of_half_precision_is_read():
@@ -102,7 +102,7 @@ def test_floats_as_targets_are_numbers_in_one_column_or_several():
     agrees(multiple.targets, several.target.astype(np.float32))
     assert single.task == multiple.task == "numbers"
     assert single.classes == ()
-    assert single.words == frozenset()
+    assert single.words == {"continuous", "table"}
     assert single.describe() == "arrays: 442 rows, inputs 10, numbers as targets"
 
 

@@ -31,7 +31,7 @@ def test_facts_of_a_table_are_numpy_s_per_column_on_the_training_rows_alone():
     agrees(facts.prior, np.bincount(targets.argmax(1), minlength=3) / len(rows))
     agrees([facts.target_mean, facts.target_std], [np.zeros(3), np.ones(3)])
     assert (facts.num_rows, facts.num_inputs, facts.input_shape) == (len(rows), 13, (13,))
-    assert (facts.num_outputs, facts.num_classes, facts.words) == (3, 3, {"classes"})
+    assert (facts.num_outputs, facts.num_classes, facts.words) == (3, 3, {"classes", "continuous", "table"})
     assert np.abs(facts.mean.numpy() - WINE.data.mean(0)).max() > 0.1, "all rows would give other facts"
 
 
@@ -55,7 +55,11 @@ def test_facts_of_images_are_numpy_s_per_channel():
     agrees(facts.std, images.std(over).reshape(2, 1, 1))
     agrees(facts.low, images.min(over).reshape(2, 1, 1))
     agrees(facts.high, images.max(over).reshape(2, 1, 1))
-    assert (facts.num_inputs, facts.input_shape, facts.words) == (128, (2, 8, 8), {"classes", "images"})
+    assert (facts.num_inputs, facts.input_shape, facts.words) == (
+        128,
+        (2, 8, 8),
+        {"classes", "continuous", "images", "places"},
+    )
 
 
 def test_a_series_has_a_fact_per_place():
@@ -74,7 +78,7 @@ def test_numbers_as_targets_have_a_mean_and_a_deviation_per_column(bunch):
     facts = facts_of(inputs, targets, "numbers")
 
     agrees([facts.target_mean, facts.target_std], [targets.numpy().mean(0), targets.numpy().std(0)])
-    assert (facts.num_outputs, facts.num_classes, facts.words) == (targets.shape[1], 0, frozenset())
+    assert (facts.num_outputs, facts.num_classes, facts.words) == (targets.shape[1], 0, {"continuous", "table"})
 
 
 @pytest.mark.parametrize("constant", [0.0, 7.0, -1e6, 1 / 3])

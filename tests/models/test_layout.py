@@ -68,8 +68,9 @@ def table(rows=3, columns=4):
 def test_the_role_of_a_tensor_comes_from_the_type_of_its_module(layer, example, roles):
     found = layout(lambda self, x: self.bias(x), example, bias=layer)
 
-    expected = {f"bias.{name}": Role(kind, axis, "bias") for name, (kind, axis) in roles.items()}
-    assert found.tensors == expected, "a layer that is called bias is no bias"
+    expected = {f"bias.{name}": (kind, axis, "bias") for name, (kind, axis) in roles.items()}
+    told = {name: (role.kind, role.unit_axis, role.module) for name, role in found.tensors.items()}
+    assert told == expected, "a layer that is called bias is no bias"
 
 
 def test_attention_s_tensors_are_weights_and_biases_of_its_own_modules():
@@ -78,10 +79,10 @@ def test_attention_s_tensors_are_weights_and_biases_of_its_own_modules():
     )
 
     assert found.tensors == {
-        "attend.in_proj_weight": Role("weight", 0, "attend"),
-        "attend.in_proj_bias": Role("bias", 0, "attend"),
-        "attend.out_proj.weight": Role("weight", 0, "attend.out_proj"),
-        "attend.out_proj.bias": Role("bias", 0, "attend.out_proj"),
+        "attend.in_proj_weight": Role("weight", 0, "attend", shape=(12, 4)),
+        "attend.in_proj_bias": Role("bias", 0, "attend", shape=(12,)),
+        "attend.out_proj.weight": Role("weight", 0, "attend.out_proj", shape=(4, 4)),
+        "attend.out_proj.bias": Role("bias", 0, "attend.out_proj", shape=(4,)),
     }
 
 
@@ -232,15 +233,6 @@ def test_a_network_without_weights_has_a_layout():
 
     assert (found.tensors, found.hidden, found.output) == ({}, (), None)
     assert found.inside("body") == ()
-
-
-def test_depth_grows_from_near_0_to_1():
-    layers = [part for _ in range(4) for part in (nn.Linear(4, 4), nn.ReLU())]
-
-    found = layout_of(nn.Sequential(*layers, nn.Linear(4, 2)), table())
-
-    depths = [found.depth_fraction(path) for path in found.sites["activations"]]
-    torch.testing.assert_close(depths, [0.25, 0.5, 0.75, 1.0])
 
 
 # ------------------------------------------------------------------ choosing layers and sites

@@ -9,11 +9,12 @@ import torch
 from safetensors.torch import save_file
 
 from dampen import Adam, DampenError, Dropout, EarlyStopping, Recipe
-from dampen.laws import plan_for, small_problem
+from dampen.laws import plan_for
 from dampen.presets import alone
 from dampen.techniques import CATALOGUE
 from dampen.training.fit import fit_pack
 from dampen.training.problem import Member
+from dampen.worlds import small_problem
 
 NAMES = [t.__name__ for t in CATALOGUE]
 

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from dampen import EMA, L2, SGD, Adam, Dropout, EarlyStopping, Freeze, Recipe, WeightDecay
-from dampen.laws import plan_for, small_data, small_problem, stepped
+from dampen.laws import plan_for, stepped
 from dampen.training.fit import fit_pack
 from dampen.training.problem import Member, Problem
+from dampen.worlds import small_data, small_problem
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])

@@ -8,11 +8,11 @@ from helpers import agrees
 
 from dampen import MLP, BatchNorm, Dropout, Recipe, compare, fit
 from dampen.errors import DampenError
-from dampen.laws import small_data, small_problem
 from dampen.training import measure
 from dampen.training.fit import able, full_plan
 from dampen.training.plan import Ability, Plan, make_plan, threads
 from dampen.training.problem import Member, Problem
+from dampen.worlds import small_data, small_problem
 
 MEMBERS = [Member("a", Recipe((Dropout(0.2),)), seed) for seed in range(4)]
 ABLE = Ability(vmap=True, torch_randomness=False, bf16=True, images=True)

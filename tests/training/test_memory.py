@@ -11,11 +11,12 @@ from helpers import agrees
 
 from dampen import Dropout, Recipe
 from dampen.errors import DampenError
-from dampen.laws import plan_for, small_problem
+from dampen.laws import plan_for
 from dampen.training import memory
 from dampen.training.fit import able, fit_pack
 from dampen.training.plan import make_plan
 from dampen.training.problem import Member
+from dampen.worlds import small_problem
 
 fit = importlib.import_module("dampen.training.fit")  # the package has a function of that name
 MEMBERS = [Member("a", Recipe((Dropout(0.2),)), seed) for seed in range(6)]

@@ -7,11 +7,12 @@ import torch
 
 from dampen import SGD, Adam, Recipe, RMSprop, WeightDecay
 from dampen.contracts import tunables, with_values
-from dampen.laws import plan_for, small_problem
+from dampen.laws import plan_for
 from dampen.models.adopt import adopt, build
 from dampen.training import fused
 from dampen.training.problem import Member
 from dampen.training.run import start
+from dampen.worlds import small_problem
 
 STEPS = 100
 CASES = {

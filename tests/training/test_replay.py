@@ -9,12 +9,13 @@ from torch import nn
 
 from dampen import L2, Adam, Dropout, Recipe, WeightDecay
 from dampen.contracts import Clock, technique, tunable
-from dampen.laws import plan_for, small_problem, varied
+from dampen.laws import plan_for, varied
 from dampen.recipe import parse
 from dampen.techniques import CATALOGUE
 from dampen.training.problem import Member, Problem
 from dampen.training.record import HiddenClock, Recording, Unrecordable
 from dampen.training.run import start
+from dampen.worlds import small_problem
 
 NEVER = 10**9
 FORMS = [(1, "loop", ""), (3, "loop", "bf16"), (4, "vmap", ""), (4, "vmap", "bf16")]

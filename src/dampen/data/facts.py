@@ -24,8 +24,8 @@ CHUNK_NUMBERS = 2**21
 @dataclasses.dataclass(frozen=True, eq=False)
 class Facts:
     """task: "classes" or "numbers". num_outputs: classes, or target columns. mean, std, low, high: of the inputs,
-    per channel for images (C, 1, 1), else per column, shaped to broadcast against one example. prior: share of
-    each class. target_mean, target_std: per target column (0 and 1 for classes).
+    per channel for images (C, 1, 1) and series (C, 1), else per column, shaped to broadcast against one example.
+    prior: share of each class. target_mean, target_std: per target column (0 and 1 for classes).
 
     Of tables, per feature (F,), numbers before features that are 0 or 1: mean and std are of the numbers present,
     0 and 1 for the others. fill: what stands in for a missing number, the mean. known: 0 for a feature of which the
@@ -57,6 +57,14 @@ class Facts:
         return math.prod(self.input_shape)
 
     @property
+    def column_of_feature(self) -> tuple[int, ...]:
+        """The source column of each feature of a table: a category's features move together."""
+        if self.schema is None:
+            return tuple(range(self.num_inputs))
+        owners = {feature: n for n, features in enumerate(self.schema.groups.values()) for feature in features}
+        return tuple(owners[feature] for feature in range(len(owners)))
+
+    @property
     def words(self) -> frozenset[str]:
         """Which words of the vocabulary of `needs` these data answer."""
         return words_of(self.task, self.input_shape)
@@ -76,7 +84,8 @@ class Facts:
 
 
 def words_of(task: str, input_shape: tuple[int, ...]) -> frozenset[str]:
-    return frozenset(({"classes"} if task == "classes" else set()) | ({"images"} if len(input_shape) == 3 else set()))
+    kinds = {1: ("table",), 2: ("series", "places"), 3: ("images", "places")}
+    return frozenset(("continuous", *(("classes",) if task == "classes" else ()), *kinds.get(len(input_shape), ())))
 
 
 def facts_of(
@@ -134,7 +143,7 @@ class _Moments(NamedTuple):
 
 def _moments(inputs: Tensor, rows: Tensor | None, missing: bool) -> _Moments:
     """Two passes: squares of small or large units leave single precision, and of large means even double."""
-    dims = (0, 2, 3) if inputs.dim() == 4 else (0,)
+    dims = {3: (0, 2), 4: (0, 2, 3)}.get(inputs.dim(), (0,))
     counts, sums, lows, highs = [], [], [], []
     for part in _parts(inputs, rows):
         sums.append(_without_nan(part, 0.0, missing).sum(dims, keepdim=True)[0])

@@ -23,6 +23,7 @@ from ..randomness import Key, make_key
 from ..recipe import Recipe, decided, scheduled
 from ..training.forward import Forward
 from ..training.lift import autograd_gradient
+from ..training.problem import check_suits
 from ..training.step import (
     OneMember,
     Program,
@@ -257,8 +258,8 @@ class Attached:
         if self._width == 1 and not targets.is_floating_point():
             raise DampenError("A model with one output must have floats as targets; got whole numbers. Convert them.")
         facts = _facts(inputs, self._soft(targets), targets)
-        self.recipe.check(layout.words | facts.words | ({"batches"} if len(inputs) > 1 else frozenset()))
-        layout.check(self.recipe)
+        words = layout.words | facts.words | ({"batches"} if len(inputs) > 1 else frozenset())
+        check_suits(self.recipe, words, At(self.clock, facts, layout, batch_size=len(inputs)))
         device = next(self.model.parameters()).device
         forward = Forward(self.model, layout.running)
         self._program = Program(dict(self.recipe.active), forward, layout, facts, device)

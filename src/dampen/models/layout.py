@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -17,7 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from ..contracts import SITES
 from ..errors import DampenError, NoSuchName, first_line
+from .markers import AttentionWeights, Branch, Join
 from .tabular import OneHotEmbedding
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -45,12 +48,14 @@ INPUTS = "(inputs)"
 
 class Role(NamedTuple):
     """kind: weight, bias, norm or embedding. unit_axis: the axis of output units. module: path of its module.
-    trains: False where the user froze it (`requires_grad_(False)`)."""
+    trains: False where the user froze it (`requires_grad_(False)`). recurrent: hidden-to-hidden weights."""
 
     kind: str
     unit_axis: int
     module: str
     trains: bool = True
+    shape: tuple[int, ...] = ()
+    recurrent: bool = False
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -58,7 +63,8 @@ class Layout:
     """tensors: the role of each parameter. hidden: weight layers followed by an activation and by no norm,
     whose output has its units on the second axis.
     output: the last weight layer. sites: paths by word, in order of execution. running: buffers that a training
-    pass changes."""
+    pass changes. shapes: of what each module puts out, without the rows; time_axes: which axis of it (rows counted)
+    is time, where one is. selu: whether all activations are SELU."""
 
     tensors: dict[str, Role]
     hidden: tuple[str, ...]
@@ -68,16 +74,31 @@ class Layout:
     paths: tuple[str, ...]
     convolutional: bool
     recurrent: bool
+    shapes: dict[str, tuple[int, ...]]
+    time_axes: dict[str, int]
+    selu: bool
 
     @property
     def words(self) -> frozenset[str]:
         """Which words of the vocabulary of `needs` this network answers."""
-        return frozenset({"hidden"} if self.hidden else ())
+        kinds = {role.kind for role in self.tensors.values()}
+        answers = {
+            "hidden": bool(self.hidden),
+            "selu": self.selu,
+            "recurrent": self.recurrent,
+            "embeddings": "embedding" in kinds,
+        }
+        return frozenset(word for word, answer in answers.items() if answer)
 
     def weights(self, layers: Any) -> tuple[str, ...]:
-        """Names of the weight tensors that `layers` chooses: "weights" (all of them) or module paths."""
+        """Names of the weight tensors that `layers` chooses: "weights" (all of them), "recurrent" (hidden-to-hidden
+        ones), "embeddings" (tables of embeddings), or module paths."""
         if layers == "weights":
             return tuple(name for name, role in self.tensors.items() if role.kind == "weight")
+        if layers == "recurrent":
+            return tuple(name for name, role in self.tensors.items() if role.recurrent)
+        if layers == "embeddings":
+            return tuple(name for name, role in self.tensors.items() if role.kind == "embedding")
         return tuple(name for name in self.inside(layers) if self.tensors[name].kind == "weight")
 
     def inside(self, layers: Any) -> tuple[str, ...]:
@@ -93,17 +114,13 @@ class Layout:
             return self._known(sites)
         return self.sites[sites]
 
-    def depth_fraction(self, path: str) -> float:
-        order = self.sites["activations"]
-        return (order.index(path) + 1) / len(order) if path in order else 1.0
-
     def check(self, recipe: Any) -> None:
         """Refuse layers and sites that a recipe names and the network lacks."""
         for name, technique in recipe.named.items():
             if hasattr(technique, "sites"):
                 if isinstance(technique.sites, str) and self.sites.get(technique.sites) == ():
                     raise DampenError(
-                        f"{name} works on the {technique.sites} of hidden layers; this model has none. "
+                        f"{name} works on {technique.sites} ({SITES[technique.sites]}); this model has none. "
                         f"Leave {name} out, or name layers with `sites`."
                     )
                 self.site_paths(technique.sites)
@@ -131,7 +148,13 @@ def layout_of(model: nn.Module, example: Tensor) -> Layout:
     if not probe.training:
         probe.train()
     buffers = {name: buffer.clone() for name, buffer in probe.named_buffers()}
-    with torch.no_grad(), torch.random.fork_rng(devices=[]), _watched(probe) as events:
+    shapes, time_axes = {INPUTS: tuple(example.shape[1:])}, {INPUTS: 2} if example.dim() == 3 else {}
+    with (
+        torch.no_grad(),
+        torch.random.fork_rng(devices=[]),
+        _watched(probe) as events,
+        _measured(probe, shapes, time_axes),
+    ):
         try:
             probe(example)
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
@@ -147,12 +170,45 @@ def layout_of(model: nn.Module, example: Tensor) -> Layout:
         tensors=_roles(model),
         hidden=hidden,
         output=output,
-        sites={"activations": activations, "inputs": (INPUTS,)},
+        sites=_sites(events, activations, shapes, time_axes),
         running=running,
         paths=tuple(modules),
         convolutional=any(isinstance(m, _CONVOLUTIONS + _TRANSPOSED) for m in modules.values()),
         recurrent=any(isinstance(m, nn.RNNBase) for m in modules.values()),
+        shapes=shapes,
+        time_axes=time_axes,
+        selu=bool(activations) and all(isinstance(modules[path], nn.SELU) for path in activations),
     )
+
+
+def _sites(
+    events: list[tuple[str, str]],
+    activations: tuple[str, ...],
+    shapes: dict[str, tuple[int, ...]],
+    time_axes: dict[str, int],
+) -> dict[str, tuple[str, ...]]:
+    def ran(*kinds: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(path for kind, path in events if kind in kinds))
+
+    return {
+        "inputs": (INPUTS,),
+        "activations": activations,
+        "maps": tuple(path for path in activations if len(shapes[path]) > 2 or time_axes.get(path) == 2),
+        "sequences": tuple(path for path in ran("embedding", "recurrent") if path in time_axes),
+        "layers": ran("weight", "other weight"),
+        "attention": ran("attention"),
+        "branches": ran("branch"),
+        "joins": ran("join"),
+    }
+
+
+def linear_map(module: nn.Module) -> Callable[[Tensor, Tensor], Tensor] | None:
+    """(inputs, weight) -> what a linear or convolutional layer makes of them without its bias; None for others."""
+    if isinstance(module, nn.Linear):
+        return nn.functional.linear
+    if isinstance(module, _CONVOLUTIONS):
+        return lambda inputs, weight: module._conv_forward(inputs, weight, None)
+    return None
 
 
 def _roles(model: nn.Module) -> dict[str, Role]:
@@ -170,7 +226,8 @@ def _roles(model: nn.Module) -> dict[str, Role]:
         else:
             kind = "weight" if tensor.dim() >= 2 else "bias"
         axis = 1 if isinstance(owner, _TRANSPOSED) and tensor.dim() >= 2 else 0
-        roles[name] = Role(kind, axis, path, tensor.requires_grad)
+        recurrent = isinstance(owner, nn.RNNBase) and name.removeprefix(f"{path}.").startswith("weight_hh")
+        roles[name] = Role(kind, axis, path, tensor.requires_grad, tuple(tensor.shape), recurrent)
     return roles
 
 
@@ -191,28 +248,75 @@ class _FunctionalActivations(TorchFunctionMode):
 
 @contextmanager
 def _watched(model: nn.Module) -> Iterator[list[tuple[str, str]]]:
-    """Events (kind, path) in order of execution; kinds: weight, other weight, norm, activation, function,
-    other function."""
+    """Events (kind, path) in order of execution; kinds: weight, other weight, recurrent, norm, activation, function,
+    other function, embedding, attention, branch, join."""
     events: list[tuple[str, str]] = []
     inside: list[str] = []
     handles = []
-    kinds = {"weight": WEIGHT_LAYERS, "norm": NORMS, "activation": ACTIVATIONS}
+    kinds = {
+        "recurrent": nn.RNNBase,
+        "weight": WEIGHT_LAYERS,
+        "norm": NORMS,
+        "activation": ACTIVATIONS,
+        "embedding": EMBEDDINGS,
+        "attention": AttentionWeights,
+        "branch": Branch,
+        "join": Join,
+    }
     for path, module in model.named_modules():
         kind = next((k for k, types in kinds.items() if isinstance(module, types)), None)
         if kind is None:
             continue
 
+        holds_others = isinstance(module, Branch)
+
         def enter(_m: Any, _a: Any, path: str = path) -> None:
             inside.append(path)
 
-        def leave(module: Any, _a: Any, output: Any, kind: str = kind, path: str = path) -> None:
-            inside.pop()
-            events.append((kind if kind != "weight" or _has_units(module, output) else "other weight", path))
+        def leave(
+            module: Any, args: Any, output: Any, kind: str = kind, path: str = path, pops: bool = not holds_others
+        ) -> None:
+            if pops:
+                inside.pop()
+            if kind == "weight" and not _has_units(module, output):
+                kind = "other weight"
+            if kind != "join" or len(args) > 2:
+                events.append((kind, path))
 
-        handles += [module.register_forward_pre_hook(enter), module.register_forward_hook(leave)]
+        handles += [] if holds_others else [module.register_forward_pre_hook(enter)]
+        handles += [module.register_forward_hook(leave)]
     try:
         with _FunctionalActivations(events, inside):
             yield events
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def _measured(model: nn.Module, shapes: dict[str, tuple[int, ...]], time_axes: dict[str, int]) -> Iterator[None]:
+    """Notes the shape of what every module puts out, and where time is in it: what a convolution over one axis made
+    of (N, T, C) or a linear layer of (N, C, T) is told apart by the last such layer that ran."""
+    last = [2]  # series come as (N, C, T)
+
+    def leave(module: nn.Module, _args: Any, output: Any, path: str) -> None:
+        output = output[0] if isinstance(output, tuple) and output else output
+        if not isinstance(output, Tensor):
+            return
+        shapes[path] = tuple(output.shape[1:])
+        if isinstance(module, nn.Conv1d | nn.ConvTranspose1d):
+            last[0] = 2
+        elif isinstance(module, (nn.Linear, nn.RNNBase, nn.MultiheadAttention, *EMBEDDINGS)):
+            last[0] = 1
+        if output.dim() == 3:
+            in_front = isinstance(module, nn.RNNBase) and not module.batch_first
+            time_axes[path] = 0 if in_front else last[0]
+
+    handles = [
+        module.register_forward_hook(functools.partial(leave, path=path)) for path, module in model.named_modules()
+    ]
+    try:
+        yield
     finally:
         for handle in handles:
             handle.remove()
@@ -225,7 +329,7 @@ def _has_units(module: nn.Module, output: Any) -> bool:
 
 def _read(events: list[tuple[str, str]]) -> tuple[tuple[str, ...], tuple[str, ...], str | None]:
     """(hidden, activations, output) from the order of execution."""
-    weights = [i for i, (kind, _) in enumerate(events) if kind in ("weight", "other weight")]
+    weights = [i for i, (kind, _) in enumerate(events) if kind in ("weight", "other weight", "recurrent")]
     if not weights:
         return (), (), None
     hidden: list[str] = []

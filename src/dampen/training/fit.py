@@ -74,7 +74,7 @@ def check_seed(seed: Any) -> int:
 
 def able(problem: Problem) -> Ability:
     """What the problem's network can; found by trying."""
-    return ability_of(problem, prepare(problem, Recipe(), 0, problem.facts_of_all()))
+    return ability_of(problem, prepare(problem, Recipe(), 0, problem.facts_of_all))
 
 
 def fit_pack(

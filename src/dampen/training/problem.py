@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import numbers
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..contracts import NEEDS, At, Clock
+from ..contracts import CHECK, NEEDS, At, Clock, touches
 from ..data.dataset import Dataset
 from ..data.facts import Facts, facts_of
 from ..data.split import Split, split
@@ -90,6 +91,7 @@ class Problem:
         facts = facts_of(inputs, targets, self.data.task, rows=rows, schema=self.data.schema)
         return facts.with_tensors({name: t.to(self.device, self.dtype) for name, t in facts.tensors().items()})
 
+    @functools.cached_property
     def facts_of_all(self) -> Facts:
         """For trying networks out."""
         return self.facts(torch.arange(len(self.targets)))
@@ -140,7 +142,7 @@ def as_device(name: str) -> torch.device:
 
 def check_fits(problem: Problem, recipe: Recipe) -> Layout:
     """Refuse, with a sentence, a network that does not fit the data or a recipe that does not fit either."""
-    facts = problem.facts_of_all()
+    facts = problem.facts_of_all
     check_fresh(problem.model, facts)
     model = build(problem.model, facts, 0, problem.dtype).to(problem.device)
     adopt(model, facts)
@@ -161,7 +163,17 @@ def check_fits(problem: Problem, recipe: Recipe) -> Layout:
     return layout
 
 
+def check_suits(recipe: Recipe, words: frozenset[str], at: At) -> None:
+    """Refuse, with a sentence, techniques that lack what they need, name sites that are not there, or object."""
+    recipe.check(words)
+    at.layout.check(recipe)
+    for technique in recipe.techniques:
+        if touches(technique, CHECK):
+            technique.check(at)
+
+
 def check_recipe(recipe: Recipe, problem: Problem, layout: Layout) -> None:
     """Refuse, with a sentence, a recipe that does not suit the data or the network."""
-    recipe.check(layout.words | problem.words)
-    layout.check(recipe)
+    rows, _ = problem.batching(len(problem.split(0).train))
+    at = At(Clock(0, 0, 0, problem.epochs), problem.facts_of_all, layout, batch_size=rows)
+    check_suits(recipe, layout.words | problem.words, at)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..contracts import HOOKS, At, Batch, Clock, Draws, Seen, Site, Tensors, touches
 from ..data.facts import Facts
-from ..models.layout import Layout
+from ..models.layout import INPUTS, Layout, linear_map
 from ..randomness import Key
 from ..recipe import with_tensors
 from ..tensors import cross_entropy, squared_error, weighted_mean
@@ -58,6 +58,10 @@ class Program:
         watching = [t for t in self.techniques.values() if touches(t, "penalty") and hasattr(t, "sites")]
         self.watched = tuple(dict.fromkeys(p for t in watching for p in self.layout.site_paths(t.sites)))
 
+    def site(self, path: str, depth_fraction: float) -> Site:
+        linear = None if path == INPUTS else linear_map(self.forward.model.get_submodule(path))
+        return Site(path, depth_fraction, time_axis=self.layout.time_axes.get(path), linear=linear)
+
     def autocast(self) -> Any:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
@@ -72,13 +76,14 @@ class Scene:
         lr = member.strengths["optimizer.lr"]
         self.base = At(clock=clock, facts=facts, layout=program.layout, lr=lr, before=before)
 
-    def touching(self, hook: str) -> Iterator[tuple[str, Any, At]]:
+    def touching(self, hook: str, params: Tensors | None = None) -> Iterator[tuple[str, Any, At]]:
+        """(name, technique, what it may look at). params: those that a gradient is taken by, where one is."""
         for name in self.program.names[hook]:
-            yield name, self.techniques[name], self.at(name)
+            yield name, self.techniques[name], self.at(name, self.params if params is None else params)
 
-    def at(self, name: str) -> At:
+    def at(self, name: str, params: Tensors) -> At:
         prefix = name + OWN
-        own = {n[len(prefix) :]: p for n, p in self.params.items() if n.startswith(prefix)}
+        own = {n[len(prefix) :]: p for n, p in params.items() if n.startswith(prefix)}
         return self.base._replace(state=self.member.states.get(name, {}), own=own)
 
     def see(self, forward: Callable[..., Seen]) -> None:
@@ -128,12 +133,12 @@ def weights_of_one(
 
 def served_by_one(program: Program, params: Tensors, member: OneMember) -> tuple[Tensors, Tensors]:
     """(parameters, buffers) that predict: chosen by `serving`, made plain by every `bake`."""
-    techniques = with_tensors(program.techniques, member.strengths)
+    scene = Scene(program, Clock(0, 0, 0, 0), member, params, {})
     buffers = member.buffers
-    for name in program.names["serving"]:
-        params, buffers = techniques[name].serving(params, buffers, member.states[name])
+    for _, t, at in scene.touching("serving"):
+        params, buffers = t.serving(params, buffers, at.state)
     for name in program.names["bake"]:
-        params = techniques[name].bake(params, member.states.get(name, {}))
+        params = scene.techniques[name].bake(params, member.states.get(name, {}), scene.at(name, params))
     return params, buffers
 
 
@@ -160,11 +165,12 @@ def edited(program: Program, scene: Scene, key: Key) -> Callable[..., Seen]:
         used, functions = params, _Edits()
         seen: Tensors = {}
         if noise:
-            for name, t, at in scene.touching("parameters"):
+            for name, t, at in scene.touching("parameters", params):
                 used = t.parameters(used, drawn(t, used, here / name, at), at)
-            for name, t, at in scene.touching("activation"):
-                for path in program.sites[name]:
-                    functions.add(path, _noise(t, here / name, at, program.layout.depth_fraction(path)))
+            for name, t, at in scene.touching("activation", params):
+                at, paths = at._replace(params=used), program.sites[name]
+                for number, path in enumerate(paths):
+                    functions.add(path, _noise(t, here / name, at, program.site(path, (number + 1) / len(paths))))
         for path, edit in (edits or {}).items():
             functions.add(path, lambda x, _args, _place, edit=edit: edit(x))
         for path in program.watched:
@@ -181,9 +187,9 @@ class _Edits(dict[str, list[Any]]):
         self.setdefault(path, []).append(function)
 
 
-def _noise(technique: Any, key: Key, at: At, depth_fraction: float) -> Any:
+def _noise(technique: Any, key: Key, at: At, site: Site) -> Any:
     def edit(x: Tensor, inputs: tuple[Any, ...], place: str) -> Tensor:
-        here = at._replace(site=Site(place, depth_fraction, inputs, 1 if x.dim() == 3 else None))
+        here = at._replace(site=site._replace(path=place, inputs=inputs))
         return technique.activation(x, drawn(technique, x, key / place, here), here)
 
     return edit
@@ -216,7 +222,7 @@ def plus_penalties(objective: Objective, scene: Scene) -> Callable[..., tuple[Te
     def penalised(params: Tensors, batch: Batch) -> tuple[Tensor, Report]:
         loss, seen = objective(params, batch)
         total = loss
-        for _, t, at in scene.touching("penalty"):
+        for _, t, at in scene.touching("penalty", seen.params):
             total = total + t.penalty(seen, at)
         value = total.detach()
         return total, Report(value, value - loss.detach(), seen.buffers)

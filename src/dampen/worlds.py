@@ -1,0 +1,110 @@
+"""Small problems of every kind, for the laws: data and a network that train in a blink."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from .data.dataset import Dataset, from_arrays
+from .errors import DampenError
+from .models import CNN, MLP
+from .presets import alone
+from .training.problem import Problem, check_fits
+
+ROWS = 96
+
+
+class World(NamedTuple):
+    """data() -> Dataset; model(activation) -> factory."""
+
+    data: Callable[[], Dataset]
+    model: Callable[[str], Any]
+    batch_size: int = 11
+
+
+def small_problem(
+    dtype: torch.dtype = torch.float64,
+    epochs: int = 4,
+    activation: str = "tanh",
+    device: str = "cpu",
+    world: str = "blobs",
+) -> Problem:
+    """Tanh by default: at a ReLU's kink rounding can flip a unit. Five steps an epoch, three where batches are
+    larger."""
+    data, model, batch_size = WORLDS[world]
+    return Problem(
+        data(), model(activation), epochs=epochs, batch_size=batch_size, dtype=dtype, device=torch.device(device)
+    )
+
+
+@functools.cache
+def world_for(technique: type) -> str:
+    """The first world that has what the technique needs; raises `DampenError` where none has."""
+    refusals = {}
+    for world in WORLDS:
+        try:
+            check_fits(small_problem(world=world), alone(technique()))
+        except DampenError as error:
+            refusals[world] = str(error)
+        else:
+            return world
+    raise DampenError(f"{technique.__name__} must work in one of the small worlds; got {refusals}.")
+
+
+def problem_for(technique: type, dtype: torch.dtype = torch.float64, epochs: int = 4, device: str = "cpu") -> Problem:
+    """`small_problem` in the technique's world."""
+    return small_problem(dtype, epochs, device=device, world=world_for(technique))
+
+
+# ------------------------------------------------------------------ the data
+
+
+def _source() -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(7))
+
+
+@functools.cache
+def small_data() -> Dataset:
+    """Blurred blobs as images (1, 8, 8) in three classes."""
+    source = _source()
+    labels = np.arange(ROWS) % 3
+    y, x = np.mgrid[:8, :8]
+    centre = source.normal(3.5, 0.7, (ROWS, 2)) + np.array([[-1.5, 0.0], [1.5, 0.0], [0.0, 1.5]])[labels]
+    distance = (x - centre[:, 0, None, None]) ** 2 + (y - centre[:, 1, None, None]) ** 2
+    images = 16 * np.exp(-distance / 4) + source.normal(0, 1, (ROWS, 8, 8))
+    return from_arrays(images[:, None], labels, name="blobs")
+
+
+@functools.cache
+def _series() -> Dataset:
+    """Two channels of twelve times; the class is the frequency."""
+    source, labels = _source(), np.arange(ROWS) % 3
+    phase = source.uniform(0, 2 * np.pi, (ROWS, 2, 1))
+    waves = np.sin(np.arange(12) * 0.5 * (1 + labels[:, None, None]) + phase)
+    return from_arrays(waves + source.normal(0, 0.2, waves.shape), labels, name="waves")
+
+
+@functools.cache
+def _table() -> Dataset:
+    """Six columns on unlike scales; the class is the largest of three of them."""
+    rows = _source().normal(0, 1, (ROWS, 6))
+    return from_arrays(rows * 10.0 ** np.arange(-2, 4), rows[:, :3].argmax(1), name="columns")
+
+
+def _mlp(activation: str) -> MLP:
+    return MLP((12, 8), activation)
+
+
+WORLDS: dict[str, World] = {
+    "blobs": World(small_data, _mlp),
+    "blobs, batches of 16": World(small_data, _mlp, 16),
+    "blobs, selu": World(small_data, lambda _: MLP((12, 8), "selu")),
+    "blobs, convolutions": World(small_data, lambda activation: CNN((4, 6), activation)),
+    "columns": World(_table, _mlp),
+    "waves": World(_series, _mlp),
+}
+"""What fits in the first needs no other."""
