@@ -312,6 +312,9 @@ ON_HOST = ("strengths", "epoch", "trains")
 
 ONE_PER_RECIPE = {"criterion": "replace the criterion", "serving": "choose the weights that predict"}
 
+PADDING, UNKNOWN = 0, 1
+"""Token ids with a meaning of their own: after the end of a text, and a word that the training part lacks."""
+
 CHECK = "check"
 """check(at), which any technique may have: raises `DampenError` before training where it cannot work with this
 problem. `at` holds facts, layout and batch_size."""

@@ -30,6 +30,8 @@ class Facts:
     Of tables, per feature (F,), numbers before features that are 0 or 1: mean and std are of the numbers present,
     0 and 1 for the others. fill: what stands in for a missing number, the mean. known: 0 for a feature of which the
     training part has no row (a category that it lacks), else 1. quantiles: of each column of numbers, (columns, Q).
+
+    num_tokens: of texts, the size of the vocabulary, padding and unknown included; 0 for other data.
     """
 
     task: str
@@ -47,6 +49,7 @@ class Facts:
     known: Tensor | None = None
     quantiles: Tensor | None = None
     schema: Schema | None = None
+    num_tokens: int = 0
 
     @property
     def num_classes(self) -> int:
