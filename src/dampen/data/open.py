@@ -14,7 +14,7 @@ from .reading import is_table
 from .tables import load_table
 
 DEFAULTS: dict[str, Any] = {
-    **dict.fromkeys(("target", "task", "group", "time")),
+    **dict.fromkeys(("target", "task", "group", "time", "text")),
     **dict.fromkeys(("drop", "categorical"), ()),
     "categories": "onehot",
     "scale": "standard",
@@ -31,6 +31,7 @@ def open_data(
     task: str | None = None,
     group: str | None = None,
     time: str | None = None,
+    text: str | None = None,
     drop: Sequence[str] = (),
     categorical: Sequence[str] = (),
     categories: str = "onehot",
@@ -44,7 +45,7 @@ def open_data(
     `DampenError` where there is no such thing, or an option does not suit it.
     """
     options = dict(
-        target=target, task=task, group=group, time=time, drop=tuple(drop), categorical=tuple(categorical),
+        target=target, task=task, group=group, time=time, text=text, drop=tuple(drop), categorical=tuple(categorical),
         categories=categories, scale=scale, skip_broken=skip_broken,
     )  # fmt: skip
     name, path = str(source), Path(source)

@@ -1,8 +1,9 @@
-"""Tables: CSV and Parquet files with a target column, numbers and categories."""
+"""Tables: CSV and Parquet files with a target column, and numbers and categories or a text."""
 
 from __future__ import annotations
 
 import collections
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,6 +20,7 @@ from .reading import read_table
 from .schema import CATEGORY, MIXED, NUMBER, Column, Schema
 from .split import sizes_by_group
 from .target import MOSTLY, Target, target_of
+from .texts import tokens_of, vocabulary_of
 from .words import counted, listed, naturally, shortened
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ def load_table(
     task: str | None = None,
     group: str | None = None,
     time: str | None = None,
+    text: str | None = None,
     drop: Sequence[str] = (),
     categorical: Sequence[str] = (),
     categories: str = "onehot",
@@ -54,7 +57,8 @@ def load_table(
     """A CSV (.csv, .tsv, also .gz) or Parquet file as a data set.
 
     target: the column to predict; task: "classes" or "numbers", where the column does not tell. group: rows of one
-    group never stand in two parts. time: the last rows in time are the test part. drop: columns to leave out.
+    group never stand in two parts. time: the last rows in time are the test part. text: the column of texts to learn
+    from, as token ids; columns besides are left out. drop: columns to leave out.
     categorical: columns of numbers that are names of categories. categories: "onehot" or "embed". scale: "standard"
     or "quantile". test: a second file with the same columns, its test part. Empty cells and `NA` are missing.
 
@@ -63,7 +67,7 @@ def load_table(
     read = _read(Path(path), None if test is None else Path(test))
     frame = read.frame
     schema = Schema((), categories, scale)
-    roles = {"target": target, "group": group, "time": time}
+    roles = {"target": target, "group": group, "time": time, "text": text}
     _check_names(read.name, frame.columns, roles, drop, categorical)
     source = {name: frame[name] for name in frame.columns if name not in drop}
     del frame
@@ -72,7 +76,7 @@ def load_table(
     if len(next(iter(source.values()))) < 2 * NUM_PARTS:
         raise DampenError(f"{name!r} must have at least {2 * NUM_PARTS} rows; got {len(next(iter(source.values())))}.")
     aside = {role: source.pop(column) for role, column in roles.items() if column is not None}
-    if not source:
+    if not source and text is None:
         raise DampenError(f"{name!r} must have a column besides the target; none is left.")
     wanted = target_of(aside["target"], task)
     codes = _groups(aside["group"]) if "group" in aside else None
@@ -80,22 +84,24 @@ def load_table(
     if "time" in aside:
         validation_rows, test_rows = parts_in_time(aside["time"])
     _check_learnable(wanted, codes, validation_rows, test_rows)
-    columns = tuple(_column(column, column.name in categorical) for column in source.values())
-    schema = Schema(columns, categories, scale)
-    _check_size(schema, wanted)
-    notes = _notes(empty, codes) + _row_numbers(source) + _dates_as_texts(source, schema)
-    return Dataset(
+    known = Dataset(
         name=name.partition(".")[0],
-        inputs=schema.assemble(source),
+        inputs=torch.empty(0),
         targets=wanted.targets,
         task=wanted.task,
         classes=wanted.classes,
         test_rows=test_rows,
         validation_rows=validation_rows,
         groups=codes,
-        schema=schema,
-        notes=notes,
+        notes=_notes(empty, codes),
     )
+    if text is not None:
+        return _of_texts(known, aside["text"], list(source))
+    columns = tuple(_column(column, column.name in categorical) for column in source.values())
+    schema = Schema(columns, categories, scale)
+    _check_size(schema, wanted)
+    notes = known.notes + _row_numbers(source) + _dates_as_texts(source, schema)
+    return dataclasses.replace(known, inputs=schema.assemble(source), schema=schema, notes=notes)
 
 
 def _read(path: Path, test: Path | None) -> Read:
@@ -127,7 +133,7 @@ def _check_names(
     uses = [c for c in roles.values() if c is not None] + list(dict.fromkeys(drop))
     twice = [column for column, count in collections.Counter(uses).items() if count > 1]
     if twice:
-        raise DampenError(f"A column must have one use among target, group, time and drop; {listed(twice)} has two.")
+        raise DampenError(f"A column must have one use among target, group, time, text and drop; {listed(twice)} has two.")
     if roles["group"] is not None and roles["time"] is not None:
         raise DampenError("A table must be split by groups or in time; got both. Leave --group or --time out.")
 
@@ -166,6 +172,22 @@ def _categories(column: Series) -> Column:
             f"{shortened(naturally(found)[0])}. It looks like a name or a text: leave it out with --drop."
         )
     return Column(column.name, CATEGORY, (*naturally(found), *((None,) if cells.null_count() else ())))
+
+
+def _of_texts(known: Dataset, column: Series, others: list[str]) -> Dataset:
+    """The data set with the texts of a column as inputs. The vocabulary never looks at a test part of its own."""
+    cells = texts(column).to_list()
+    held_out = set() if known.test_rows is None else set(known.test_rows.tolist())
+    vocabulary = vocabulary_of([cell for row, cell in enumerate(cells) if row not in held_out])
+    if not vocabulary.words:
+        raise DampenError(f"The column {column.name!r} must hold texts; all its cells are empty.")
+    longer = sum(len(tokens_of(cell or "")) > vocabulary.length for cell in cells)
+    notes = (
+        *known.notes,
+        *((f"left out beside the text: {listed(others)}",) if others else ()),
+        *((f"{counted(longer, 'text')} cut off after {vocabulary.length} tokens",) if longer else ()),
+    )
+    return dataclasses.replace(known, inputs=vocabulary.encode(cells), vocabulary=vocabulary, notes=notes)
 
 
 def _notes(empty: int, groups: Tensor | None) -> tuple[str, ...]:
