@@ -128,6 +128,23 @@ def test_facts_carry_their_tensors_by_name():
     assert all(getattr(Facts, "__annotations__", {}).get(name) == "Tensor" for name in tensors)
 
 
+def test_token_ids_are_names_without_a_scale_of_their_own():
+    ids = torch.tensor([[2, 3, 7, 0], [4, 0, 0, 0], [1, 1, 6, 2]])
+
+    facts = facts_of(ids, torch.eye(3)[[0, 1, 1]], "classes", rows=torch.tensor([0, 1]), num_tokens=9)
+
+    agrees([facts.mean, facts.std, facts.low, facts.high], [torch.tensor(v) for v in (0.0, 1.0, 0.0, 8.0)])
+    agrees(facts.prior, torch.tensor([0.5, 0.5, 0.0]))
+    assert (facts.num_tokens, facts.input_shape, facts.num_rows, facts.words) == (9, (4,), 2, {"tokens", "classes"})
+
+
+def test_texts_with_numbers_as_targets_answer_tokens_alone():
+    facts = facts_of(torch.tensor([[2, 3], [4, 0]]), torch.tensor([[1.5], [0.5]]), "numbers", num_tokens=5)
+
+    assert facts.words == {"tokens"}
+    agrees(facts.target_mean, torch.ones(1))
+
+
 # ------------------------------------------------------------------ tables: NumPy's on the training rows alone
 
 

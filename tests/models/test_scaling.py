@@ -136,3 +136,14 @@ def test_images_and_arrays_are_standardised_and_nothing_else():
 
     assert list(dict(model.named_buffers())) == ["inputs_mean", "inputs_std"]
     assert len(model._forward_pre_hooks) == 1
+
+
+def test_token_ids_are_left_as_they_are():
+    ids, targets = torch.tensor([[2, 3, 0], [4, 0, 0]]), torch.eye(2)
+
+    model = nn.Sequential(nn.Embedding(5, 3), nn.Flatten(), nn.Linear(9, 2))
+    plain = model(ids)
+    adopt(model, facts_of(ids, targets, "classes", num_tokens=5))
+
+    assert not dict(model.named_buffers())
+    agrees(model(ids), plain, rtol=0, atol=0)

@@ -64,3 +64,14 @@ def test_what_is_on_disk_is_checked_as_well(tmp_path):
     np.save(tmp_path / "images.npy", floats)
     with pytest.raises(DampenError, match=r"column 6 \(2 rows\)"):
         from_arrays(np.load(tmp_path / "images.npy", mmap_mode="r"), labels)
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_token_ids_stay_whole_numbers_in_every_batch(on_disk):
+    ids = torch.arange(90 * 4).view(90, 4) + 2**53  # which float64 could not hold
+    feed = Feed(ids, torch.eye(3)[torch.arange(90) % 3], torch.float32, CPU, on_disk)
+
+    inputs, targets = feed.take(torch.tensor([[3, 1], [89, 3]]))
+
+    assert (inputs.dtype, targets.dtype) == (torch.int64, torch.float32)
+    agrees(inputs, ids[torch.tensor([[3, 1], [89, 3]])], rtol=0, atol=0)

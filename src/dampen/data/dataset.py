@@ -23,13 +23,15 @@ NUM_PARTS = 3
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
-    """inputs (R, ...) float32, or uint8 for images (R, C, H, W); targets (R, C) one-hot or (R, M) numbers, float32;
+    """inputs (R, ...) float32, or uint8 for images (R, C, H, W), or int64 for texts as token ids (R, T);
+    targets (R, C) one-hot or (R, M) numbers, float32;
     classes: the labels in the order of the columns.
 
     test_rows, validation_rows: row numbers of parts that are the same for every seed, or None. groups (R,): the
     number of each row's group, where no group may stand in two parts. schema: of a table, whose missing numbers are
     NaN in the inputs. notes: what was left out or looked odd when the data were read. on_disk: whether the inputs are
-    a file mapped into memory, to be read batch by batch."""
+    a file mapped into memory, to be read batch by batch. num_tokens: of texts, the size of the vocabulary, padding
+    and unknown included; 0 for other data."""
 
     name: str
     inputs: Tensor
@@ -42,6 +44,7 @@ class Dataset:
     schema: Schema | None = None
     notes: tuple[str, ...] = ()
     on_disk: bool = False
+    num_tokens: int = 0
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -49,7 +52,7 @@ class Dataset:
 
     @property
     def words(self) -> frozenset[str]:
-        return words_of(self.task, self.input_shape)
+        return words_of(self.task, self.input_shape, self.num_tokens)
 
     @property
     def protocol(self) -> str:

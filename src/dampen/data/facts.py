@@ -24,7 +24,8 @@ CHUNK_NUMBERS = 2**21
 @dataclasses.dataclass(frozen=True, eq=False)
 class Facts:
     """task: "classes" or "numbers". num_outputs: classes, or target columns. mean, std, low, high: of the inputs,
-    per channel for images (C, 1, 1) and series (C, 1), else per column, shaped to broadcast against one example.
+    per channel for images (C, 1, 1) and series (C, 1), else per column, shaped to broadcast against one example; of
+    texts 0, 1 and the range of the ids, shape ().
     prior: share of each class. target_mean, target_std: per target column (0 and 1 for classes).
 
     Of tables, per feature (F,), numbers before features that are 0 or 1: mean and std are of the numbers present,
@@ -70,7 +71,7 @@ class Facts:
     @property
     def words(self) -> frozenset[str]:
         """Which words of the vocabulary of `needs` these data answer."""
-        return words_of(self.task, self.input_shape)
+        return words_of(self.task, self.input_shape, self.num_tokens)
 
     def with_tensors(self, tensors: Mapping[str, Tensor]) -> Facts:
         """The same facts with other numbers: a member's own."""
@@ -86,19 +87,27 @@ class Facts:
         }
 
 
-def words_of(task: str, input_shape: tuple[int, ...]) -> frozenset[str]:
+def words_of(task: str, input_shape: tuple[int, ...], num_tokens: int = 0) -> frozenset[str]:
     kinds = {1: ("table",), 2: ("series", "places"), 3: ("images", "places")}
-    return frozenset(("continuous", *(("classes",) if task == "classes" else ()), *kinds.get(len(input_shape), ())))
+    inputs = ("tokens",) if num_tokens else ("continuous", *kinds.get(len(input_shape), ()))
+    return frozenset((*inputs, *(("classes",) if task == "classes" else ())))
 
 
 def facts_of(
-    inputs: Tensor, targets: Tensor, task: str, *, rows: Tensor | None = None, schema: Schema | None = None
+    inputs: Tensor,
+    targets: Tensor,
+    task: str,
+    *,
+    rows: Tensor | None = None,
+    schema: Schema | None = None,
+    num_tokens: int = 0,
 ) -> Facts:
     """Facts of a training part: inputs (N, ...), targets (N, C) one-hot or (N, M) numbers, or those `rows` of them.
-    Whole numbers as inputs (uint8) have facts of the targets' type."""
+    Whole numbers as inputs (uint8) have facts of the targets' type. num_tokens: of texts (N, T), the size of the
+    vocabulary."""
     dtype = inputs.dtype if inputs.is_floating_point() else targets.dtype
     targets = targets if rows is None else targets[rows.to(targets.device)]
-    moments = _moments(inputs, rows, _missing(schema))
+    moments = _of_tokens(num_tokens, targets) if num_tokens else _moments(inputs, rows, _missing(schema))
     mean, std = moments.mean.to(dtype), _or_one(moments.std.to(dtype), moments.high > moments.low)
     low, high = moments.low.to(dtype), moments.high.to(dtype)
     numbers = task == "numbers"
@@ -114,6 +123,7 @@ def facts_of(
         target_std=_target_std(targets) if numbers else torch.ones_like(targets[0]),
         **(dict(mean=mean, std=std) if schema is None else _of_table(schema, mean, std, moments, inputs, rows)),
         schema=schema,
+        num_tokens=num_tokens,
     )
 
 
@@ -142,6 +152,12 @@ class _Moments(NamedTuple):
     low: Tensor
     high: Tensor
     any: Tensor
+
+
+def _of_tokens(num_tokens: int, like: Tensor) -> _Moments:
+    """Ids are names, not amounts: no scale of their own (mean 0, deviation 1), from the first id to the last."""
+    zero = torch.zeros((), dtype=torch.float64, device=like.device)
+    return _Moments(mean=zero, std=zero + 1, low=zero, high=zero + num_tokens - 1, any=zero == 0)
 
 
 def _moments(inputs: Tensor, rows: Tensor | None, missing: bool) -> _Moments:

@@ -18,7 +18,9 @@ BOUND = 5.199337582605575
 
 
 def scaling_of(facts: Facts) -> tuple[dict[str, Tensor], tuple[Any, ...]]:
-    """(buffers by name, hooks in order) of the fixed first layer for these facts."""
+    """(buffers by name, hooks in order) of the fixed first layer for these facts; none for token ids."""
+    if facts.num_tokens:
+        return {}, ()
     buffers, steps = {"inputs_mean": facts.mean, "inputs_std": facts.std}, [standardise]
     if facts.quantiles is not None:
         buffers, steps = {"inputs_quantiles": facts.quantiles}, [map_quantiles]

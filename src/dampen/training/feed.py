@@ -17,14 +17,15 @@ AHEAD = 3
 
 
 class Feed:
-    """inputs (R, ...), as they are kept (uint8 images stay so), and targets (R, C); batches come in `dtype` on
-    `device`. on_disk: whether reading a row of `inputs` means reading a file."""
+    """inputs (R, ...), as they are kept (uint8 images and token ids stay so), and targets (R, C); batches come in
+    `dtype` on `device`, token ids (int64) as such. on_disk: whether reading a row of `inputs` means reading a file."""
 
     def __init__(
         self, inputs: Tensor, targets: Tensor, dtype: torch.dtype, device: torch.device, on_disk: bool = False
     ) -> None:
-        self.dtype, self.device = dtype, device
-        kept = inputs if inputs.dtype == torch.uint8 or on_disk else inputs.to(dtype)
+        self.inputs_dtype = torch.int64 if inputs.dtype == torch.int64 else dtype
+        self.device = device
+        kept = inputs if inputs.dtype == torch.uint8 or on_disk else inputs.to(self.inputs_dtype)
         self.streams = on_disk or not _fits(kept, device)
         self.inputs = kept if self.streams else kept.to(device)
         self.targets = targets.to(device, dtype)
@@ -49,7 +50,7 @@ class Feed:
         taken = self.inputs.index_select(0, rows.flatten().to(self.inputs.device))
         if self.streams and self.device.type == "cuda":
             taken = taken.pin_memory()
-        return taken.to(self.device, non_blocking=True).to(self.dtype).unflatten(0, rows.shape)
+        return taken.to(self.device, non_blocking=True).to(self.inputs_dtype).unflatten(0, rows.shape)
 
 
 def _fits(inputs: Tensor, device: torch.device) -> bool:

@@ -88,7 +88,8 @@ class Problem:
     def facts(self, rows: Tensor) -> Facts:
         """Of the training part of these rows."""
         inputs, targets = self.feed.inputs, self.targets.to(self.feed.inputs.device)
-        facts = facts_of(inputs, targets, self.data.task, rows=rows, schema=self.data.schema)
+        data = self.data
+        facts = facts_of(inputs, targets, data.task, rows=rows, schema=data.schema, num_tokens=data.num_tokens)
         return facts.with_tensors({name: t.to(self.device, self.dtype) for name, t in facts.tensors().items()})
 
     @functools.cached_property
