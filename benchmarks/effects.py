@@ -67,9 +67,7 @@ STUDIES = {
         lambda: "digits", ResidualCNN(), 20, 64, ("StochasticDepth", "ShakeDrop", "Dropout", "BatchNorm")
     ),
     "digits, two branches": Study(lambda: "digits", ResidualCNN(num_branches=2), 20, 64, ("ShakeShake",)),
-    "digits, layers one by one": Study(
-        lambda: "digits", MLP(), 40, 64, ("Freeze", "GradualUnfreezing", "HeadThenAll")
-    ),
+    "digits, layers one by one": Study(lambda: "digits", MLP(), 40, 64, ("Freeze", "GradualUnfreezing", "HeadThenAll")),
     "mnist": Study(mnist_5000, CNN(), 10, 128, IMAGES),
     "credit-g": Study(credit, MLP(), 40),
     "trec": Study(trec, Transformer(), 10, 64, (*TEXTS, "AttentionDropout", "StochasticDepth")),

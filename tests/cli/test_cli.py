@@ -459,6 +459,7 @@ OPTIONS = {
         "--task",
         "--group",
         "--time",
+        "--text",
         "--drop",
         "--categorical",
         "--categories",

@@ -280,7 +280,7 @@ BAD = {
     ),
     "no such task": ({}, {"task": "nombers"}, "task must be classes or numbers; got 'nombers'."),
     "no such column": ({}, {"drop": ["X"]}, "Unknown column 'X'. Did you mean 'x'? 'table.csv' has n, x, y."),
-    "two uses": ({}, {"group": "y"}, "A column must have one use among target, group, time and drop; y has two."),
+    "two uses": ({}, {"group": "y"}, "A column must have one use among target, group, time, text and drop; y has two."),
     "groups in time": ({}, {"group": "n", "time": "x"}, "A table must be split by groups or in time; got both. "),
     "nothing left": (
         {},

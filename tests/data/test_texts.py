@@ -1,10 +1,16 @@
 """Texts become token ids, by a vocabulary that never looks at the test part and knows what training rows know."""
 
+import re
+
 import pytest
 import torch
+from tabular_sets import SHARED, needs_shared
 
 from dampen.contracts import PADDING, UNKNOWN
+from dampen.data.open import open_data
+from dampen.data.tables import load_table
 from dampen.data.texts import MAX_LENGTH, MAX_WORDS, Vocabulary, known_of, tokens_of, vocabulary_of
+from dampen.errors import DampenError
 
 
 @pytest.mark.parametrize(
@@ -48,3 +54,66 @@ def test_a_training_part_knows_what_it_has_twice():
     ids = torch.tensor([[2, 3, PADDING], [3, 4, PADDING]])
 
     assert known_of(ids, 6).tolist() == [True, True, False, True, False, False]
+
+
+# ------------------------------------------------------------------ a column of a table
+
+
+def a_table(tmp_path, rows=30, **columns):
+    texts = ["How far is it ?", "Who wrote it ?", "what is it"]
+    lines = [f'{texts[row % 3]},{row % 3},"{row}, x"' for row in range(rows)]
+    path = tmp_path / "questions.csv"
+    path.write_text("\n".join(["question,kind,other", *lines]))
+    return path
+
+
+def test_a_column_of_texts_is_the_input_and_other_columns_are_left_out(tmp_path):
+    data = open_data(a_table(tmp_path), target="kind", text="question")
+
+    assert data.inputs.shape == (30, 5)
+    assert data.vocabulary.decode(data.inputs[1].tolist()) == ["who", "wrote", "it", "?"]
+    assert data.num_tokens == len(data.vocabulary) == 2 + 8
+    assert data.words == {"tokens", "classes"}
+    assert data.notes == ("left out beside the text: other",)
+    assert "texts of up to 5 tokens, 10 words" in data.describe()
+
+
+def test_the_vocabulary_never_looks_at_a_test_part_of_its_own(tmp_path):
+    train = a_table(tmp_path)
+    held_out = tmp_path / "test.csv"
+    held_out.write_text("question,kind,other\n" + "\n".join(f"zebra far,{row % 3},1" for row in range(9)))
+
+    data = load_table(train, test=held_out, target="kind", text="question")
+
+    assert "zebra" not in data.vocabulary.words
+    assert data.vocabulary.decode(data.inputs[-1].tolist()) == ["?", "far"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"text": "kind"}, "A column must have one use among target, group, time, text and drop; kind has two."),
+        ({"text": "quest"}, "Unknown column 'quest'. Did you mean 'question'?"),
+        ({"text": "question", "categorical": ["other"]}, "A text must be learned from alone; got --categorical too."),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_a_sentence(tmp_path, options, said):
+    with pytest.raises(DampenError, match=re.escape(said)):
+        open_data(a_table(tmp_path), target="kind", **options)
+
+
+def test_an_empty_column_is_no_text(tmp_path):
+    path = tmp_path / "empty.csv"
+    path.write_text("t,y\n" + "\n".join(f",{row % 2}" for row in range(20)))
+
+    with pytest.raises(DampenError, match="must hold texts; all its cells are empty"):
+        open_data(path, target="y", text="t")
+
+
+@needs_shared
+def test_the_questions_of_trec_are_read():
+    data = open_data(SHARED / "text" / "trec.csv.gz", target="target", text="text")
+
+    assert (len(data.inputs), len(data.classes), data.inputs.shape[1]) == (5952, 6, 37)
+    assert data.vocabulary.decode(data.inputs[2].tolist())[:6] == ["how", "can", "i", "find", "a", "list"]
+    assert data.notes == ("left out beside the text: split, fine",)

@@ -6,6 +6,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 from torch import nn
 
+from dampen.contracts import UNKNOWN
 from dampen.data import facts_of
 from dampen.data.schema import Column, Schema
 from dampen.models.adopt import adopt
@@ -138,12 +139,12 @@ def test_images_and_arrays_are_standardised_and_nothing_else():
     assert len(model._forward_pre_hooks) == 1
 
 
-def test_token_ids_are_left_as_they_are():
-    ids, targets = torch.tensor([[2, 3, 0], [4, 0, 0]]), torch.eye(2)
+def test_tokens_that_the_training_part_has_once_or_never_become_the_unknown_one():
+    ids, targets = torch.tensor([[2, 3, 0], [2, 3, 4]]), torch.eye(2)
 
-    model = nn.Sequential(nn.Embedding(5, 3), nn.Flatten(), nn.Linear(9, 2))
-    plain = model(ids)
-    adopt(model, facts_of(ids, targets, "classes", num_tokens=5))
+    model = nn.Sequential(nn.Embedding(6, 3), nn.Flatten(), nn.Linear(9, 2))
+    plain = model(torch.tensor([[2, 3, 0], [UNKNOWN, 3, UNKNOWN]]))
+    adopt(model, facts_of(ids, targets, "classes", num_tokens=6))
 
-    assert not dict(model.named_buffers())
-    agrees(model(ids), plain, rtol=0, atol=0)
+    assert set(dict(model.named_buffers())) == {"inputs_known"}
+    agrees(model(torch.tensor([[2, 3, 0], [4, 3, 5]])), plain, rtol=0, atol=0)

@@ -22,9 +22,7 @@ def compare(
         str | None, typer.Option(help="A column whose groups (patients, users) never stand in two parts.")
     ] = None,
     time: Annotated[str | None, typer.Option(help="A column of times: the last fifth of the rows judges.")] = None,
-    text: Annotated[
-        str | None, typer.Option(help="A column of texts to learn from; the others are left out.")
-    ] = None,
+    text: Annotated[str | None, typer.Option(help="A column of texts to learn from; the others are left out.")] = None,
     drop: Annotated[list[str] | None, typer.Option(help="A column to leave out. Can be repeated.")] = None,
     categorical: Annotated[
         list[str] | None, typer.Option(help="A column whose numbers are names of categories. Can be repeated.")
@@ -78,8 +76,8 @@ def compare(
     console = Console(highlight=False, soft_wrap=True)
     network = _network(model, hidden)
     dataset = open_data(
-        data, target=target, task=task, group=group, time=time, text=text, drop=drop or (), categorical=categorical or (),
-        categories=categories, scale=scale, skip_broken=skip_broken,
+        data, target=target, task=task, group=group, time=time, text=text, drop=drop or (),
+        categorical=categorical or (), categories=categories, scale=scale, skip_broken=skip_broken,
     )  # fmt: skip
 
     def begin(made: Any) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor
 from ..errors import DampenError, NoSuchName
 from .facts import CHUNK_NUMBERS, words_of
 from .schema import Schema
+from .texts import Vocabulary
 
 NUM_PARTS = 3
 
@@ -31,7 +32,7 @@ class Dataset:
     number of each row's group, where no group may stand in two parts. schema: of a table, whose missing numbers are
     NaN in the inputs. notes: what was left out or looked odd when the data were read. on_disk: whether the inputs are
     a file mapped into memory, to be read batch by batch. num_tokens: of texts, the size of the vocabulary, padding
-    and unknown included; 0 for other data."""
+    and unknown included; 0 for other data. vocabulary: which words they are."""
 
     name: str
     inputs: Tensor
@@ -45,6 +46,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     on_disk: bool = False
     num_tokens: int = 0
+    vocabulary: Vocabulary | None = None
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -72,6 +74,8 @@ class Dataset:
     def describe(self) -> str:
         kind = f"{len(self.classes)} classes" if self.task == "classes" else "numbers as targets"
         shape = f"inputs {' x '.join(str(side) for side in self.input_shape)}"
+        if self.num_tokens:
+            shape = f"texts of up to {self.input_shape[0]} tokens, {self.num_tokens:,} words"
         parts = [f"{len(self.inputs)} rows", self.schema.describe() if self.schema else shape, kind]
         parts += ["no group in two parts"] if self.groups is not None else []
         parts += ["split in time"] if self.validation_rows is not None else []

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from .schema import Schema
+from .texts import known_of
 
 TENSORS = ("mean", "std", "low", "high", "prior", "target_mean", "target_std")
 TABLE_TENSORS = ("fill", "known", "quantiles")
-"""Of tables only; None where nothing is missing, nothing categorical, nothing mapped by quantiles."""
+"""Of tables, and `known` of texts; None where nothing is missing, categorical, mapped by quantiles."""
 QUANTILES = 100
 CHUNK_NUMBERS = 2**21
 """Rows are looked at in chunks of about this many numbers, in double precision: large data need little beside."""
@@ -32,7 +33,8 @@ class Facts:
     0 and 1 for the others. fill: what stands in for a missing number, the mean. known: 0 for a feature of which the
     training part has no row (a category that it lacks), else 1. quantiles: of each column of numbers, (columns, Q).
 
-    num_tokens: of texts, the size of the vocabulary, padding and unknown included; 0 for other data.
+    num_tokens: of texts, the size of the vocabulary, padding and unknown included; 0 for other data. known, of texts:
+    1 for a token that the training part has often enough to learn of it (texts.py), else 0.
     """
 
     task: str
@@ -122,6 +124,7 @@ def facts_of(
         target_mean=targets.mean(0) if numbers else torch.zeros_like(targets[0]),
         target_std=_target_std(targets) if numbers else torch.ones_like(targets[0]),
         **(dict(mean=mean, std=std) if schema is None else _of_table(schema, mean, std, moments, inputs, rows)),
+        **(dict(known=known_of(inputs if rows is None else inputs[rows], num_tokens).to(dtype)) if num_tokens else {}),
         schema=schema,
         num_tokens=num_tokens,
     )

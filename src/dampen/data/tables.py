@@ -133,7 +133,11 @@ def _check_names(
     uses = [c for c in roles.values() if c is not None] + list(dict.fromkeys(drop))
     twice = [column for column, count in collections.Counter(uses).items() if count > 1]
     if twice:
-        raise DampenError(f"A column must have one use among target, group, time, text and drop; {listed(twice)} has two.")
+        raise DampenError(
+            f"A column must have one use among target, group, time, text and drop; {listed(twice)} has two."
+        )
+    if roles["text"] is not None and categorical:
+        raise DampenError("A text must be learned from alone; got --categorical too. Leave it or --text out.")
     if roles["group"] is not None and roles["time"] is not None:
         raise DampenError("A table must be split by groups or in time; got both. Leave --group or --time out.")
 
@@ -187,7 +191,9 @@ def _of_texts(known: Dataset, column: Series, others: list[str]) -> Dataset:
         *((f"left out beside the text: {listed(others)}",) if others else ()),
         *((f"{counted(longer, 'text')} cut off after {vocabulary.length} tokens",) if longer else ()),
     )
-    return dataclasses.replace(known, inputs=vocabulary.encode(cells), vocabulary=vocabulary, notes=notes)
+    return dataclasses.replace(
+        known, inputs=vocabulary.encode(cells), num_tokens=len(vocabulary), vocabulary=vocabulary, notes=notes
+    )
 
 
 def _notes(empty: int, groups: Tensor | None) -> tuple[str, ...]:

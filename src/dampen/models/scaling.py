@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..contracts import UNKNOWN
 from ..data.facts import Facts
 
 BOUND = 5.199337582605575
@@ -18,9 +19,9 @@ BOUND = 5.199337582605575
 
 
 def scaling_of(facts: Facts) -> tuple[dict[str, Tensor], tuple[Any, ...]]:
-    """(buffers by name, hooks in order) of the fixed first layer for these facts; none for token ids."""
+    """(buffers by name, hooks in order) of the fixed first layer for these facts."""
     if facts.num_tokens:
-        return {}, ()
+        return {"inputs_known": facts.known}, (forget_unknown,)  # type: ignore[dict-item]
     buffers, steps = {"inputs_mean": facts.mean, "inputs_std": facts.std}, [standardise]
     if facts.quantiles is not None:
         buffers, steps = {"inputs_quantiles": facts.quantiles}, [map_quantiles]
@@ -38,6 +39,12 @@ def fill_missing(model: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
 def silence_unknown(model: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
     """What the training part has no row of says nothing: no weight has learned from it."""
     return (args[0] * model.inputs_known, *args[1:])
+
+
+def forget_unknown(model: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Tokens that the training part does not know become the unknown one."""
+    known: Tensor = model.inputs_known  # type: ignore[assignment]
+    return (torch.where(known[args[0]] > 0, args[0], UNKNOWN), *args[1:])
 
 
 def standardise(model: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
