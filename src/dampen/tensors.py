@@ -30,6 +30,33 @@ def unit_norms(weight: Tensor, axis: int) -> Tensor:
     return torch.sqrt(weight.square().sum(dim=others, keepdim=True))
 
 
+def chosen(uniform: Tensor, rate: Tensor | float, count: int) -> tuple[Tensor, Tensor]:
+    """Two decisions by one uniform number in [0, 1): whether it is below `rate`, and, by its place below it, which
+    of `count` (0 where it is not below)."""
+    hit = uniform < rate
+    return hit, (torch.where(hit, uniform / rate, 0.0) * count).long()
+
+
+def interval(uniform: Tensor, size: int, fraction: Tensor | float) -> Tensor:
+    """(N, size), True in one interval of each row: its length is uniform from 0 to the rounded `fraction * size`,
+    its place uniform where it fits. uniform: (2, N) numbers in [0, 1), for length and place."""
+    longest = torch.as_tensor(fraction * size).round()
+    length = (uniform[0] * (longest + 1)).floor()[:, None]
+    start = (uniform[1][:, None] * (size - length + 1)).floor()
+    places = torch.arange(size, device=uniform.device)
+    return (places >= start) & (places < start + length)
+
+
+def at_times(series: Tensor, times: Tensor) -> Tensor:
+    """series (N, C, T) at times (N, T) from 0 to T - 1, linear between two of its own times."""
+    last = series.shape[-1] - 1
+    times = times.clamp(0, last)
+    whole = times.floor()
+    before = whole.long()[:, None].expand(series.shape)
+    left, right = series.gather(-1, before), series.gather(-1, (before + 1).clamp(max=last))
+    return left + (times - whole)[:, None].to(series.dtype) * (right - left)
+
+
 def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
     """-sum_c target_c * log softmax(outputs)_c per example: (N, C), (N, C) -> (N,)."""
     return (-targets * torch.log_softmax(outputs, dim=-1)).sum(-1)  # the minus where no gradient flows

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from .data.dataset import Dataset, from_arrays
+from .data.schema import Column, Schema
 from .errors import DampenError
 from .models import CNN, MLP
 from .presets import alone
@@ -95,6 +96,28 @@ def _table() -> Dataset:
     return from_arrays(rows * 10.0 ** np.arange(-2, 4), rows[:, :3].argmax(1), name="columns")
 
 
+@functools.cache
+def _cells() -> Dataset:
+    """A table with everything a schema knows: numbers with and without missing cells, categories with a missing one
+    and without; the class is the first category, or the sign of a number."""
+    source = _source()
+    values = source.normal(0, 1, (ROWS, 3)) * [1.0, 100.0, 0.01]
+    first, second = source.integers(3, size=ROWS), source.integers(4, size=ROWS)
+    labels = np.where(first > 0, first, np.where(values[:, 0] > 0, 1, 0))
+    missing = source.random(ROWS) < 0.25
+    values[missing, 1] = np.nan
+    columns = (
+        Column("colour", "category", ("blue", "green", "red")),
+        Column("length", "number"),
+        Column("weight", "number", missing=True),
+        Column("shape", "category", ("cube", "disc", "rod", None)),
+        Column("price", "number"),
+    )
+    rows = np.concatenate([values, missing[:, None], np.eye(3)[first], np.eye(4)[second]], 1)
+    targets = torch.from_numpy(np.eye(3)[labels]).float()
+    return Dataset("cells", torch.from_numpy(rows).float(), targets, "classes", ("a", "b", "c"), schema=Schema(columns))
+
+
 def _mlp(activation: str) -> MLP:
     return MLP((12, 8), activation)
 
@@ -104,6 +127,7 @@ WORLDS: dict[str, World] = {
     "blobs, batches of 16": World(small_data, _mlp, 16),
     "blobs, selu": World(small_data, lambda _: MLP((12, 8), "selu")),
     "blobs, convolutions": World(small_data, lambda activation: CNN((4, 6), activation)),
+    "cells": World(_cells, _mlp),
     "columns": World(_table, _mlp),
     "waves": World(_series, _mlp),
 }

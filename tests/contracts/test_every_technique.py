@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dampen.contracts import hooks_of, switches, technique, touches, tunable
+from dampen.contracts import hooks_of, needs_of, switches, technique, touches, tunable
 from dampen.laws import LAWS, check_technique, outputs_of, plan_for, stepped, varied, weights_of
 from dampen.presets import alone
 from dampen.recipe import Recipe
@@ -59,6 +59,18 @@ def test_the_loop_lift_and_the_batched_lift_agree_on_a_recipe_of_nearly_everythi
 
     torch.testing.assert_close(batched_losses, looped_losses, rtol=1e-11, atol=1e-12)
     torch.testing.assert_close(weights_of(batched), weights_of(looped), rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("declared", [t for t in CATALOGUE if "table" in needs_of(t)], ids=lambda t: t.__name__)
+def test_a_technique_for_tables_obeys_the_law_on_columns_without_a_schema_too(declared):
+    problem, base = small_problem(world="columns"), alone(declared())
+    members = [Member("", varied(base, position), seed=position) for position in range(5)]
+
+    run, losses = stepped(problem, members, plan_for(problem, base, 5))
+    solo, solo_losses = stepped(problem, [members[3]], plan_for(problem, base, 1))
+
+    torch.testing.assert_close(losses[:, 3], solo_losses[:, 0], rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(outputs_of(run)[3], outputs_of(solo)[0], rtol=1e-12, atol=1e-12)
 
 
 NEVER_RIDE = {"rebuild", "trains", "objective", "around_gradient"}

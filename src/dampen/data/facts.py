@@ -65,10 +65,18 @@ class Facts:
     @property
     def column_of_feature(self) -> tuple[int, ...]:
         """The source column of each feature of a table: a category's features move together."""
+        return tuple(range(self.num_inputs)) if self.schema is None else self.schema.column_of_feature
+
+    @property
+    def num_columns(self) -> int:
+        """Source columns of a table."""
+        return self.num_inputs if self.schema is None else len(self.schema.columns)
+
+    def by_feature(self, cells: Tensor) -> Tensor:
+        """(..., columns) -> (..., features): what holds for a cell of the source holds for each of its features."""
         if self.schema is None:
-            return tuple(range(self.num_inputs))
-        owners = {feature: n for n, features in enumerate(self.schema.groups.values()) for feature in features}
-        return tuple(owners[feature] for feature in range(len(owners)))
+            return cells
+        return cells.index_select(-1, torch.tensor(self.schema.column_of_feature, device=cells.device))
 
     @property
     def words(self) -> frozenset[str]:

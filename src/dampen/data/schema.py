@@ -101,6 +101,21 @@ class Schema:
             start += len(column.categories)
         return tuple(spans)
 
+    @functools.cached_property
+    def column_of_feature(self) -> tuple[int, ...]:
+        """The number of the source column of each feature."""
+        owners = {feature: n for n, features in enumerate(self.groups.values()) for feature in features}
+        return tuple(owners[feature] for feature in range(len(owners)))
+
+    @functools.cached_property
+    def missing_row(self) -> tuple[float, ...]:
+        """The features of a row whose every cell is missing: 1 where a feature says so, else 0. A category that has
+        no word for missing is all zeros, as an unknown one is."""
+        indicators = range(len(self.numbers), len(self.numbers) + len(self.indicators))
+        spans = zip(self.categorical, self.spans, strict=True)
+        said = {*indicators, *(start + c.categories.index(None) for c, (start, _) in spans if None in c.categories)}
+        return tuple(float(feature in said) for feature in range(len(self.features)))
+
     def describe(self) -> str:
         """In words, with what is not the default."""
         mapped = " by quantiles" if self.scale == "quantile" else ""

@@ -30,6 +30,8 @@ from .model import (
     freeze,
     weight_noise,
 )
+from .rows import disturb_label, feature_mask, input_noise, swap_noise, tabular_cutmix
+from .series import series_jitter, series_scaling, spec_augment, time_mask, time_warp, window_slice
 from .weights import adam, ema, max_norm, rmsprop, sgd, weight_decay
 
 __all__ = [
@@ -39,14 +41,17 @@ __all__ = [
     "clip_norm",
     "cross_entropy",
     "cross_entropy_gradient",
+    "disturb_label",
     "dropout_backward",
     "dropout_forward",
     "early_stopping",
     "ema",
+    "feature_mask",
     "focal_loss",
     "focal_loss_gradient",
     "freeze",
     "global_norm",
+    "input_noise",
     "l1_gradient",
     "l1_penalty",
     "l2_gradient",
@@ -61,8 +66,16 @@ __all__ = [
     "random_affine",
     "rmsprop",
     "sam",
+    "series_jitter",
+    "series_scaling",
     "sgd",
     "softmax",
+    "spec_augment",
+    "swap_noise",
+    "tabular_cutmix",
+    "time_mask",
+    "time_warp",
     "weight_decay",
     "weight_noise",
+    "window_slice",
 ]

@@ -11,23 +11,25 @@ from numpy.typing import NDArray
 Array: TypeAlias = NDArray[np.float64]
 
 
-def label_smoothing(targets: Array, epsilon: float) -> Array:
-    """smoothed_c = (1 - epsilon) * target_c + epsilon / C
+def label_smoothing(targets: Array, epsilon: float, prior: Array | None = None) -> Array:
+    """smoothed_c = (1 - epsilon) * target_c + epsilon / C, or + epsilon * prior_c
 
     Every class gives the share `epsilon` of its probability away, in equal parts to all C classes, itself
-    among them. So a certain class ends at 1 - epsilon + epsilon / C, not at 1 - epsilon.
+    among them. So a certain class ends at 1 - epsilon + epsilon / C, not at 1 - epsilon. With a prior the
+    parts are not equal: common classes get more.
 
-    targets: (N, C), rows sum to 1. Returns (N, C).
+    targets: (N, C), rows sum to 1. prior: (C,), the share of each class in the training part. Returns (N, C).
     Szegedy et al., Rethinking the Inception Architecture for Computer Vision, 2016, section 7.
     """
     num_examples, num_classes = targets.shape
+    parts = [1 / num_classes] * num_classes if prior is None else prior.tolist()
     smoothed = np.zeros((num_examples, num_classes))
     for n in range(num_examples):
         for giver in range(num_classes):
             given_away = epsilon * targets[n, giver]
             smoothed[n, giver] += targets[n, giver] - given_away
             for taker in range(num_classes):
-                smoothed[n, taker] += given_away / num_classes
+                smoothed[n, taker] += given_away * parts[taker]
     return smoothed
 
 

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from ..errors import NoSuchName
+from .batch.disturb_label import DisturbLabel
+from .batch.feature_mask import FeatureMask
+from .batch.input_noise import InputNoise
 from .batch.label_smoothing import LabelSmoothing
 from .batch.mixup import MixUp
 from .batch.random_affine import RandomAffine
+from .batch.series_jitter import SeriesJitter
+from .batch.series_scaling import SeriesScaling
+from .batch.spec_augment import SpecAugment
+from .batch.swap_noise import SwapNoise
+from .batch.tabular_cutmix import TabularCutMix
+from .batch.time_mask import TimeMask
+from .batch.time_warp import TimeWarp
+from .batch.window_slice import WindowSlice
 from .epoch.early_stopping import EarlyStopping
 from .epoch.one_cycle import OneCycle
 from .gradient.clip_norm import ClipNorm
@@ -27,6 +38,17 @@ CATALOGUE: tuple[type, ...] = (
     LabelSmoothing,
     MixUp,
     RandomAffine,
+    DisturbLabel,
+    InputNoise,
+    SwapNoise,
+    FeatureMask,
+    TabularCutMix,
+    SeriesJitter,
+    SeriesScaling,
+    TimeMask,
+    TimeWarp,
+    WindowSlice,
+    SpecAugment,
     # model
     Dropout,
     WeightNoise,

@@ -3,7 +3,8 @@ import pytest
 import torch
 from helpers import a_batch, agrees, an_at, lifted, rejects
 
-from dampen import reference
+from dampen import DampenError, reference
+from dampen.data import facts_of
 from dampen.techniques.batch.label_smoothing import LabelSmoothing
 from dampen.techniques.batch.mixup import MixUp
 
@@ -35,11 +36,35 @@ def test_targets_still_sum_to_1():
     agrees(smoothed.targets.sum(1), torch.ones(8, dtype=torch.float64))
 
 
-def test_before_or_after_mixup_it_gives_the_same_targets():
-    batch, smoothing, mixup = a_batch(6, 4), LabelSmoothing(0.2), MixUp()
+@pytest.mark.parametrize("towards", ["uniform", "prior"])
+def test_before_or_after_mixup_it_gives_the_same_targets(towards):
+    batch, smoothing, mixup = a_batch(6, 4), LabelSmoothing(0.2, towards), MixUp()
+    at = an_at(facts=facts_of(batch.inputs, batch.targets, "classes"))
     draws = {"mix": torch.tensor(0.3, dtype=torch.float64), "partner": torch.tensor([3, 0, 5, 4, 1, 2])}
 
-    before = mixup.batch(smoothing.batch(batch, {}, an_at()), draws, an_at())
-    after = smoothing.batch(mixup.batch(batch, draws, an_at()), {}, an_at())
+    before = mixup.batch(smoothing.batch(batch, {}, at), draws, at)
+    after = smoothing.batch(mixup.batch(batch, draws, at), {}, at)
 
     agrees(before, after)
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 0.1, 1.0])
+def test_towards_the_prior_common_classes_get_more(epsilon):
+    batch = a_batch(6, 4, num_classes=3)
+    training = torch.eye(3, dtype=torch.float64)[torch.tensor([0, 0, 0, 0, 0, 0, 1, 1, 1, 2])]
+    at = an_at(facts=facts_of(torch.rand(10, 4, dtype=torch.float64), training, "classes"))
+
+    smoothed = lifted(LabelSmoothing(epsilon, "prior")).batch(batch, {}, at)
+
+    prior = np.array([0.6, 0.3, 0.1])
+    agrees(smoothed.targets, reference.label_smoothing(batch.targets.numpy(), epsilon, prior))
+    rejects(smoothed.targets, reference.label_smoothing(batch.targets.numpy(), epsilon + 0.01, prior))
+    rejects(smoothed.targets, reference.label_smoothing(batch.targets.numpy(), 0.5))
+    agrees(smoothed.targets.sum(1), torch.ones(6, dtype=torch.float64))
+    if epsilon == 1:
+        agrees(smoothed.targets, np.tile(prior, (6, 1)))
+
+
+def test_towards_anything_else_is_refused():
+    with pytest.raises(DampenError, match=r"LabelSmoothing\.towards must be one of 'uniform', 'prior'; got 'mean'"):
+        LabelSmoothing(towards="mean")

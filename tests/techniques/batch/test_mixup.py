@@ -1,20 +1,25 @@
 import pytest
 import torch
 from helpers import a_batch, agrees, an_at, lifted, numbers, rejects
+from small_tables import a_table
 
-from dampen import reference
+from dampen import DampenError, Recipe, reference
 from dampen.contracts import Batch
+from dampen.data import facts_of
 from dampen.randomness import make_key
 from dampen.techniques.batch.mixup import MixUp
 from dampen.tensors import cross_entropy
+
+AT = an_at(facts=facts_of(a_batch(6, 4).inputs, a_batch(6, 4).targets, "classes"))
+"""Facts of data without a schema: MixUp asks only what stands in for a missing number."""
 
 
 @pytest.mark.parametrize("shape", [(7, 4), (7, 2, 3, 3)])
 def test_it_is_the_papers_blend_of_inputs_targets_and_example_weights(shape):
     batch, technique = a_batch(*shape), lifted(MixUp(1.0))
-    draws = technique.draw(batch, make_key(3, 8), an_at())
+    draws = technique.draw(batch, make_key(3, 8), AT)
 
-    mixed = technique.batch(batch, draws, an_at())
+    mixed = technique.batch(batch, draws, AT)
 
     parts, mix, partner = [part.numpy() for part in batch], draws["mix"].item(), draws["partner"].numpy()
     agrees(mixed, reference.mixup(*parts, mix, partner))
@@ -27,7 +32,7 @@ def test_mixing_equal_images_gives_the_image():
     batch = Batch(image.expand(6, -1, -1, -1), torch.ones(6, 2).double() / 2, torch.ones(6).double())
     technique = lifted(MixUp(0.7))
 
-    mixed = technique.batch(batch, technique.draw(batch, make_key(1, 1), an_at()), an_at())
+    mixed = technique.batch(batch, technique.draw(batch, make_key(1, 1), AT), AT)
 
     agrees(mixed, batch)
 
@@ -35,7 +40,7 @@ def test_mixing_equal_images_gives_the_image():
 def test_alpha_0_leaves_every_example_as_it_is():
     batch, technique = a_batch(6, 4), lifted(MixUp(0.0))
 
-    mixed = technique.batch(batch, technique.draw(batch, make_key(1, 1), an_at()), an_at())
+    mixed = technique.batch(batch, technique.draw(batch, make_key(1, 1), AT), AT)
 
     agrees(mixed, batch, rtol=0, atol=0)
 
@@ -44,14 +49,14 @@ def test_the_loss_of_mixed_targets_is_the_mixed_loss():
     batch, outputs = a_batch(6, 4), numbers(6, 3, seed=5)
     draws = {"mix": torch.tensor(0.3, dtype=torch.float64), "partner": torch.tensor([3, 0, 5, 4, 1, 2])}
 
-    mixed = MixUp().batch(batch, draws, an_at())
+    mixed = MixUp().batch(batch, draws, AT)
 
     own, others = (cross_entropy(outputs, t) for t in (batch.targets, batch.targets[draws["partner"]]))
     agrees(cross_entropy(outputs, mixed.targets), 0.3 * own + 0.7 * others)
 
 
 def test_one_weight_is_drawn_for_the_batch_and_every_example_is_a_partner_once():
-    draws = MixUp(0.4).draw(a_batch(20, 4), make_key(1, 1), an_at())
+    draws = MixUp(0.4).draw(a_batch(20, 4), make_key(1, 1), AT)
 
     assert draws["mix"].shape == ()
     assert 0 < draws["mix"] < 1
@@ -61,7 +66,36 @@ def test_one_weight_is_drawn_for_the_batch_and_every_example_is_a_partner_once()
 def test_weights_of_many_batches_have_the_variance_of_their_beta_law():
     batch = a_batch(2, 1)
 
-    mixes = [MixUp(0.2).draw(batch, make_key(1, step), an_at())["mix"] for step in range(3000)]
+    mixes = [MixUp(0.2).draw(batch, make_key(1, step), AT)["mix"] for step in range(3000)]
 
     # Beta(0.2, 0.2) has variance 1 / (4 * 1.4); a uniform weight, a known fault, has 1 / 12.
     agrees(torch.stack(mixes).var(), 1 / 5.6, rtol=0.05)
+
+
+def test_a_missing_number_is_blended_as_the_mean_that_the_network_sees():
+    batch, at = a_table()
+    technique = lifted(MixUp(1.0))
+    draws = technique.draw(batch, make_key(3, 8), at)
+
+    mixed = technique.batch(batch, draws, at)
+
+    mean = batch.inputs[:, 1].nanmean()
+    filled = torch.where(batch.inputs.isnan(), mean, batch.inputs).numpy()
+    mix, partner = draws["mix"].item(), draws["partner"].numpy()
+    expected = reference.mixup(filled, batch.targets.numpy(), batch.weights.numpy(), mix, partner)
+    agrees(mixed, expected)
+    agrees(mixed.inputs[:, 3], mix * batch.inputs[:, 3] + (1 - mix) * batch.inputs[draws["partner"], 3])
+
+
+def test_at_alpha_0_a_row_does_not_catch_its_partners_missing_number():
+    batch, at = a_table()
+    technique = lifted(MixUp(0.0))
+
+    mixed = technique.batch(batch, technique.draw(batch, make_key(1, 1), at), at)
+
+    agrees(mixed, batch, rtol=0, atol=0, equal_nan=True)
+
+
+def test_token_ids_are_refused():
+    with pytest.raises(DampenError, match="MixUp needs inputs that are numbers, not token ids"):
+        Recipe(MixUp()).check(frozenset({"tokens", "classes"}))
