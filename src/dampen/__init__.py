@@ -41,6 +41,8 @@ _TECHNIQUES = (
     *("BatchNorm", "ClipNorm", "Dropout", "EMA", "EarlyStopping", "FocalLoss", "Freeze", "L1", "L2"),
     *("LabelSmoothing", "MaxNorm", "MixUp", "OneCycle", "RDrop", "RandomAffine", "SAM", "WeightDecay"),
     "WeightNoise",
+    *("ColorJitter", "CutMix", "Cutout", "ElasticDeformation", "RandAugment", "RandomCrop", "RandomErasing"),
+    "TrivialAugment",
 )
 _HOMES |= dict.fromkeys(_TECHNIQUES, "techniques")
 

@@ -5,10 +5,11 @@ Coordinates run from -1 to 1 over an image, x to the right and y down; what lies
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
-
-from .contracts import Strength
 
 PIECE = 2**17
 """Numbers of images that are resampled at a time on the CPU: with their result they fit in a core's cache."""
@@ -93,15 +94,98 @@ def coloured(images: Tensor, low: Tensor, high: Tensor, factors: Tensor) -> Tens
     grey_part = brightness * contrast * (1 - saturation) * bright
     mean_part = brightness * (1 - contrast) * bright.mean((2, 3), keepdim=True)
     changed = images + own * (images - low) + range_ * (grey_part + mean_part)
-    still = (factors == 1).all(0)[:, None, None, None]
-    return _cut(changed, low, high, still)
+    return cut(changed, low, high, (factors == 1).all(0))
 
 
-def _cut(images: Tensor, low: Tensor, high: Tensor, still: Tensor) -> Tensor:
-    """Within [low, high], but for images that stay `still`: other techniques may have left the range."""
-    infinity = torch.full_like(low, torch.inf)
+def cut(images: Tensor, low: Tensor, high: Tensor, still: Tensor) -> Tensor:
+    """Within [low, high], but for the images that stay `still` (N,): other techniques may have left the range."""
+    still, infinity = still[:, None, None, None], torch.full_like(low, torch.inf)
     return images.clamp(torch.where(still, -infinity, low), torch.where(still, infinity, high))
+
+
+def stretched(images: Tensor, low: Tensor, high: Tensor, on: Tensor) -> Tensor:
+    """Autocontrast where `on` (N,) is 1: each channel of the image fills the range; one without contrast stays."""
+    on = on[:, None, None, None]
+    least, most = images.amin((2, 3), keepdim=True), images.amax((2, 3), keepdim=True)
+    on = on * (most > least).to(on.dtype)
+    gain = on * ((high - low) / _or_one(most - least) - 1)
+    return images + gain * (images - least) + on * (low - least)
+
+
+def sharpened(images: Tensor, amount: Tensor) -> Tensor:
+    """x + amount (N,) * (x - smooth), smooth the mean of the nine pixels around, the middle one counted five times;
+    the border stays."""
+    if min(images.shape[-2:]) < 3:
+        return images
+    rows = images[..., :-2, :] + images[..., 1:-1, :] + images[..., 2:, :]
+    nine = rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:]
+    detail = images[..., 1:-1, 1:-1] * (9 / 13) - nine / 13
+    return images + torch.nn.functional.pad(amount[:, None, None, None] * detail, (1, 1, 1, 1))
+
+
+def posterized(images: Tensor, low: Tensor, high: Tensor, num_bits: Tensor) -> Tensor:
+    """With the lowest `num_bits` (N,) of eight gone; 0 bits: as it is."""
+    num_bits, unit = num_bits[:, None, None, None], _or_one(high - low) / 255
+    step = unit * 2**num_bits
+    return torch.lerp(images, low + ((images - low) / step).floor() * step, (num_bits > 0).to(images.dtype))
+
+
+def solarized(images: Tensor, low: Tensor, high: Tensor, level: Tensor) -> Tensor:
+    """What is brighter than 1 - level (N,) of the range becomes its own negative; level 0: nothing does."""
+    level = level[:, None, None, None]
+    bright = (images >= high - level * (high - low)) & (level > 0)
+    return torch.lerp(images, low + high - images, bright.to(images.dtype))
 
 
 def _or_one(range_: Tensor) -> Tensor:
     return torch.where(range_ > 0, range_, torch.ones_like(range_))
+
+
+# ------------------------------------------------------------------ one operation of many
+
+
+OPERATIONS = (
+    *("identity", "autocontrast", "posterize", "solarize", "brightness", "contrast", "saturation", "sharpness"),
+    *("rotation", "shear_x", "shear_y", "shift_x", "shift_y"),
+)
+"""What RandAugment and TrivialAugment choose from. Equalize is left out: no fixed number of passes makes it."""
+
+
+class Reach(NamedTuple):
+    """What the operations do at level 1. rotation: degrees. shear: slope. shift: share of the side. colour: change of
+    a factor. num_bits: of eight."""
+
+    rotation: float
+    shear: float
+    shift: float
+    colour: float
+    num_bits: int
+
+
+def chosen(choice: Tensor, values: Tensor) -> Tensor:
+    """(operations, N): `values` (M, N) at the operations that each image's M draws from [0, 1) name; the sum where one
+    is named twice."""
+    named = (choice * len(OPERATIONS)).floor()[None]
+    operations = torch.arange(len(OPERATIONS), dtype=choice.dtype, device=choice.device)[:, None, None]
+    return ((named == operations).to(values.dtype) * values).sum(1)
+
+
+def augmented(images: Tensor, low: Tensor, high: Tensor, level: Tensor, signed: Tensor, reach: Reach) -> Tensor:
+    """Every operation of `OPERATIONS` by its level (operations, N) from 0 to 1, 0 where an image has not drawn it.
+
+    The order is fixed: colours as they stand there, then one resampling for all that moves. signed: the same, below 0
+    where the operation goes the other way; autocontrast, posterize and solarize know one way only.
+    """
+    _, autocontrast, posterize, solarize, *_ = level.clamp(max=1).unbind()
+    factors = 1 + reach.colour * signed[4:8]
+    still = (level[:8] == 0).all(0)
+    rest = stretched(images, low, high, (autocontrast > 0).to(images.dtype))
+    rest = coloured(rest, low, high, factors[:3].clamp(min=0))
+    rest = cut(sharpened(rest, factors[3] - 1), low, high, still)
+    rest = posterized(rest, low, high, (reach.num_bits * posterize).round())
+    rest = solarized(rest, low, high, solarize)
+    angle = (math.pi / 180 * reach.rotation) * signed[8]
+    x_slope, y_slope = reach.shear * signed[9], reach.shear * signed[10]
+    cos, sin, one = torch.cos(angle), torch.sin(angle), 1 + x_slope * y_slope
+    turn = (cos * one - sin * y_slope, cos * x_slope - sin), (sin * one + cos * y_slope, sin * x_slope + cos)
+    return moved(rest, turn, reach.shift * signed[11:13])

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from ..errors import NoSuchName
+from .batch.color_jitter import ColorJitter
+from .batch.cutmix import CutMix
+from .batch.cutout import Cutout
+from .batch.elastic_deformation import ElasticDeformation
 from .batch.label_smoothing import LabelSmoothing
 from .batch.mixup import MixUp
+from .batch.rand_augment import RandAugment
 from .batch.random_affine import RandomAffine
+from .batch.random_crop import RandomCrop
+from .batch.random_erasing import RandomErasing
+from .batch.trivial_augment import TrivialAugment
 from .epoch.early_stopping import EarlyStopping
 from .epoch.one_cycle import OneCycle
 from .gradient.clip_norm import ClipNorm
@@ -26,7 +34,15 @@ CATALOGUE: tuple[type, ...] = (
     # batch
     LabelSmoothing,
     MixUp,
+    CutMix,
     RandomAffine,
+    RandomCrop,
+    ElasticDeformation,
+    ColorJitter,
+    Cutout,
+    RandomErasing,
+    RandAugment,
+    TrivialAugment,
     # model
     Dropout,
     WeightNoise,
