@@ -43,6 +43,8 @@ _TECHNIQUES = (
     "WeightNoise",
     *("DisturbLabel", "FeatureMask", "InputNoise", "SeriesJitter", "SeriesScaling", "SpecAugment", "SwapNoise"),
     *("TabularCutMix", "TimeMask", "TimeWarp", "WindowSlice"),
+    *("ColorJitter", "CutMix", "Cutout", "ElasticDeformation", "RandAugment", "RandomCrop", "RandomErasing"),
+    "TrivialAugment",
 )
 _HOMES |= dict.fromkeys(_TECHNIQUES, "techniques")
 

@@ -8,6 +8,16 @@ own gradients against central differences.
 from .batch import label_smoothing, mixup, random_affine
 from .epoch import early_stopping, one_cycle
 from .gradient import clip_norm, global_norm, sam
+from .images import (
+    color_jitter,
+    cutmix,
+    cutout,
+    elastic_deformation,
+    rand_augment,
+    random_crop,
+    random_erasing,
+    trivial_augment,
+)
 from .loss import (
     cross_entropy,
     cross_entropy_gradient,
@@ -39,12 +49,16 @@ __all__ = [
     "batch_norm_backward",
     "batch_norm_forward",
     "clip_norm",
+    "color_jitter",
     "cross_entropy",
     "cross_entropy_gradient",
     "disturb_label",
+    "cutmix",
+    "cutout",
     "dropout_backward",
     "dropout_forward",
     "early_stopping",
+    "elastic_deformation",
     "ema",
     "feature_mask",
     "focal_loss",
@@ -63,7 +77,10 @@ __all__ = [
     "one_cycle",
     "r_drop",
     "r_drop_gradient",
+    "rand_augment",
     "random_affine",
+    "random_crop",
+    "random_erasing",
     "rmsprop",
     "sam",
     "series_jitter",
@@ -75,6 +92,7 @@ __all__ = [
     "tabular_cutmix",
     "time_mask",
     "time_warp",
+    "trivial_augment",
     "weight_decay",
     "weight_noise",
     "window_slice",

@@ -6,8 +6,13 @@ from ..errors import NoSuchName
 from .batch.disturb_label import DisturbLabel
 from .batch.feature_mask import FeatureMask
 from .batch.input_noise import InputNoise
+from .batch.color_jitter import ColorJitter
+from .batch.cutmix import CutMix
+from .batch.cutout import Cutout
+from .batch.elastic_deformation import ElasticDeformation
 from .batch.label_smoothing import LabelSmoothing
 from .batch.mixup import MixUp
+from .batch.rand_augment import RandAugment
 from .batch.random_affine import RandomAffine
 from .batch.series_jitter import SeriesJitter
 from .batch.series_scaling import SeriesScaling
@@ -17,6 +22,9 @@ from .batch.tabular_cutmix import TabularCutMix
 from .batch.time_mask import TimeMask
 from .batch.time_warp import TimeWarp
 from .batch.window_slice import WindowSlice
+from .batch.random_crop import RandomCrop
+from .batch.random_erasing import RandomErasing
+from .batch.trivial_augment import TrivialAugment
 from .epoch.early_stopping import EarlyStopping
 from .epoch.one_cycle import OneCycle
 from .gradient.clip_norm import ClipNorm
@@ -37,6 +45,7 @@ CATALOGUE: tuple[type, ...] = (
     # batch
     LabelSmoothing,
     MixUp,
+    CutMix,
     RandomAffine,
     DisturbLabel,
     InputNoise,
@@ -49,6 +58,13 @@ CATALOGUE: tuple[type, ...] = (
     TimeWarp,
     WindowSlice,
     SpecAugment,
+    RandomCrop,
+    ElasticDeformation,
+    ColorJitter,
+    Cutout,
+    RandomErasing,
+    RandAugment,
+    TrivialAugment,
     # model
     Dropout,
     WeightNoise,

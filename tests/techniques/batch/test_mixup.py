@@ -1,12 +1,13 @@
 import pytest
 import torch
 from helpers import a_batch, agrees, an_at, lifted, numbers, rejects
+from scipy import stats
 from small_tables import a_table
 
 from dampen import DampenError, Recipe, reference
 from dampen.contracts import Batch
 from dampen.data import facts_of
-from dampen.randomness import make_key
+from dampen.randomness import make_key, uniform
 from dampen.techniques.batch.mixup import MixUp
 from dampen.tensors import cross_entropy
 
@@ -63,13 +64,31 @@ def test_one_weight_is_drawn_for_the_batch_and_every_example_is_a_partner_once()
     agrees(draws["partner"].sort().values, torch.arange(20))
 
 
-def test_weights_of_many_batches_have_the_variance_of_their_beta_law():
+def is_of_the_beta_law(weight_of, alpha=0.2):
+    """Whether 3000 batches' weights lie under the law's distribution function, by Kolmogorov and Smirnov's test: a
+    right law is refused once in a thousand times."""
+    weights = [float(weight_of(MixUp(alpha), make_key(1, step))) for step in range(3000)]
+    return stats.kstest(weights, stats.beta(alpha, alpha).cdf).pvalue > 1e-3
+
+
+def test_weights_of_many_batches_follow_the_beta_law():
     batch = a_batch(2, 1)
 
-    mixes = [MixUp(0.2).draw(batch, make_key(1, step), AT)["mix"] for step in range(3000)]
+    def drawn(technique, key):
+        return technique.draw(batch, key, an_at())["mix"]
 
-    # Beta(0.2, 0.2) has variance 1 / (4 * 1.4); a uniform weight, a known fault, has 1 / 12.
-    agrees(torch.stack(mixes).var(), 1 / 5.6, rtol=0.05)
+    def uniform_weight(technique, key):
+        """The known fault: a uniform weight, whatever alpha says."""
+        return uniform(key / "mix", (), torch.float64)
+
+    def the_larger_weight(technique, key):
+        """Others fold the weight, so that the example itself prevails."""
+        return max(drawn(technique, key), 1 - drawn(technique, key))
+
+    assert is_of_the_beta_law(drawn)
+    assert is_of_the_beta_law(drawn, alpha=1.0)
+    assert not is_of_the_beta_law(uniform_weight)
+    assert not is_of_the_beta_law(the_larger_weight)
 
 
 def test_a_missing_number_is_blended_as_the_mean_that_the_network_sees():
