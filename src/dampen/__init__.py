@@ -41,6 +41,8 @@ _TECHNIQUES = (
     *("BatchNorm", "ClipNorm", "Dropout", "EMA", "EarlyStopping", "FocalLoss", "Freeze", "L1", "L2"),
     *("LabelSmoothing", "MaxNorm", "MixUp", "OneCycle", "RDrop", "RandomAffine", "SAM", "WeightDecay"),
     "WeightNoise",
+    *("AlphaDropout", "DropBlock", "DropConnect", "GaussianDropout", "GaussianNoise", "InputDropout"),
+    *("MultiSampleDropout", "SpatialDropout"),
 )
 _HOMES |= dict.fromkeys(_TECHNIQUES, "techniques")
 

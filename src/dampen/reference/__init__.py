@@ -30,15 +30,32 @@ from .model import (
     freeze,
     weight_noise,
 )
+from .noise import (
+    alpha_dropout,
+    drop_block,
+    drop_block_seed_rate,
+    drop_connect_backward,
+    drop_connect_forward,
+    gaussian_dropout,
+    gaussian_noise,
+    multi_sample_dropout,
+    spatial_dropout_backward,
+    spatial_dropout_forward,
+)
 from .weights import adam, ema, max_norm, rmsprop, sgd, weight_decay
 
 __all__ = [
     "adam",
+    "alpha_dropout",
     "batch_norm_backward",
     "batch_norm_forward",
     "clip_norm",
     "cross_entropy",
     "cross_entropy_gradient",
+    "drop_block",
+    "drop_block_seed_rate",
+    "drop_connect_backward",
+    "drop_connect_forward",
     "dropout_backward",
     "dropout_forward",
     "early_stopping",
@@ -46,6 +63,8 @@ __all__ = [
     "focal_loss",
     "focal_loss_gradient",
     "freeze",
+    "gaussian_dropout",
+    "gaussian_noise",
     "global_norm",
     "l1_gradient",
     "l1_penalty",
@@ -55,6 +74,7 @@ __all__ = [
     "log_softmax",
     "max_norm",
     "mixup",
+    "multi_sample_dropout",
     "one_cycle",
     "r_drop",
     "r_drop_gradient",
@@ -63,6 +83,8 @@ __all__ = [
     "sam",
     "sgd",
     "softmax",
+    "spatial_dropout_backward",
+    "spatial_dropout_forward",
     "weight_decay",
     "weight_noise",
 ]
