@@ -35,7 +35,7 @@ class AlphaDropout:
         return {"kept": keep(key, self.rate, thing.shape, thing.dtype) != 0}
 
     def activation(self, x: Tensor, draws: Draws, at: At) -> Tensor:
-        q = torch.clamp(1 - self.rate, min=2.0**-16)  # type: ignore[call-overload]
-        a = (q + LOWEST**2 * q * self.rate) ** -0.5
-        b = -(a * LOWEST) * self.rate  # in this order it takes a * alpha' away to the last bit at rate 1
-        return a * torch.where(draws["kept"], x, LOWEST) + b
+        q = 1 - self.rate
+        a = (torch.clamp(q, min=2.0**-16) * (1 + LOWEST**2 * self.rate)) ** -0.5  # type: ignore[call-overload]
+        silent = a * LOWEST * q  # a * alpha' + b, exactly 0 at rate 1
+        return torch.where(draws["kept"], a * (x - LOWEST * self.rate), silent.to(x.dtype))
