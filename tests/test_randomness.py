@@ -14,6 +14,7 @@ import pytest
 import torch
 from numpy.random.bit_generator import ISeedSequence
 from numpy.testing import assert_allclose
+from scipy import stats
 from torch.func import grad, vmap
 from torch.testing import assert_close
 
@@ -213,6 +214,35 @@ def test_normal_numbers_have_mean_0_variance_1_and_kurtosis_3(dtype):
     assert_close(drawn.double().mean().item(), 0.0, rtol=0, atol=4 / math.sqrt(MANY))
     assert_close(drawn.double().var().item(), 1.0, rtol=0.02, atol=0)
     assert_close(drawn.double().pow(4).mean().item(), 3.0, rtol=0.03, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16])
+def test_normal_numbers_have_the_normal_law(dtype):
+    drawn = normal(make_key(1, 0), (MANY,), dtype).double().numpy()
+
+    assert stats.kstest(drawn, "norm").statistic < 1.63 / math.sqrt(MANY)  # the 99 % point
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_short_normal_numbers_are_quantiles_symmetric_of_variance_1_and_at_most_4_325(dtype):
+    table = torch.from_numpy(randomness._normal_quantiles(dtype))
+    table = (table if dtype == torch.float32 else table.view(dtype)).double()
+
+    drawn = normal(make_key(1, 0), (20 * MANY,), dtype).double()
+
+    same(drawn.unique(), table.unique())
+    same(table, -table.flip(0))
+    assert_close(table.square().mean().item(), 1.0, rtol=0, atol=1e-8 if dtype == torch.float32 else 1e-5)
+    assert_close(table.max().item(), 4.325, rtol=0, atol=0.02)
+
+
+def test_a_short_normal_number_is_looked_up_by_the_16_bits_of_its_place():
+    key = make_key(3, 4) / "x"
+    table = torch.from_numpy(randomness._normal_quantiles(torch.float32))
+
+    drawn = normal(key, (101,), torch.float32)
+
+    same(drawn, table[bits(key, (101,)).int() & 0xFFFF])
 
 
 @pytest.mark.parametrize("alpha", [0.2, 1.0, 4.0])

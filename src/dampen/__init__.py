@@ -45,6 +45,8 @@ _TECHNIQUES = (
     *("TabularCutMix", "TimeMask", "TimeWarp", "WindowSlice"),
     *("ColorJitter", "CutMix", "Cutout", "ElasticDeformation", "RandAugment", "RandomCrop", "RandomErasing"),
     "TrivialAugment",
+    *("AlphaDropout", "DropBlock", "DropConnect", "GaussianDropout", "GaussianNoise", "InputDropout"),
+    *("MultiSampleDropout", "SpatialDropout"),
 )
 _HOMES |= dict.fromkeys(_TECHNIQUES, "techniques")
 

@@ -43,7 +43,8 @@ _ZERO_AT_ZERO = frozenset(
 """Functional activations before which an edit silences a unit: what is 0 before them is 0 after them."""
 _OTHER_FUNCTIONAL = frozenset(("sigmoid", "softplus", "hardsigmoid", "logsigmoid"))
 INPUTS = "(inputs)"
-"""The site of what goes into the model, after standardising: no module has this path."""
+"""The site of what goes into the model, after standardising; behind the path of a module, of what goes into that: no
+module has such a path."""
 
 
 class Role(NamedTuple):
@@ -77,6 +78,11 @@ class Layout:
     shapes: dict[str, tuple[int, ...]]
     time_axes: dict[str, int]
     selu: bool
+
+    @property
+    def into_output(self) -> str:
+        """The site of what goes into the output layer, for an objective's `edits`."""
+        return f"{self.output}{INPUTS}"
 
     @property
     def words(self) -> frozenset[str]:

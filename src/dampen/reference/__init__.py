@@ -42,10 +42,23 @@ from .model import (
 )
 from .rows import disturb_label, feature_mask, input_noise, swap_noise, tabular_cutmix
 from .series import series_jitter, series_scaling, spec_augment, time_mask, time_warp, window_slice
+from .noise import (
+    alpha_dropout,
+    drop_block,
+    drop_block_seed_rate,
+    drop_connect_backward,
+    drop_connect_forward,
+    gaussian_dropout,
+    gaussian_noise,
+    multi_sample_dropout,
+    spatial_dropout_backward,
+    spatial_dropout_forward,
+)
 from .weights import adam, ema, max_norm, rmsprop, sgd, weight_decay
 
 __all__ = [
     "adam",
+    "alpha_dropout",
     "batch_norm_backward",
     "batch_norm_forward",
     "clip_norm",
@@ -55,6 +68,10 @@ __all__ = [
     "disturb_label",
     "cutmix",
     "cutout",
+    "drop_block",
+    "drop_block_seed_rate",
+    "drop_connect_backward",
+    "drop_connect_forward",
     "dropout_backward",
     "dropout_forward",
     "early_stopping",
@@ -64,6 +81,8 @@ __all__ = [
     "focal_loss",
     "focal_loss_gradient",
     "freeze",
+    "gaussian_dropout",
+    "gaussian_noise",
     "global_norm",
     "input_noise",
     "l1_gradient",
@@ -74,6 +93,7 @@ __all__ = [
     "log_softmax",
     "max_norm",
     "mixup",
+    "multi_sample_dropout",
     "one_cycle",
     "r_drop",
     "r_drop_gradient",
@@ -93,6 +113,8 @@ __all__ = [
     "time_mask",
     "time_warp",
     "trivial_augment",
+    "spatial_dropout_backward",
+    "spatial_dropout_forward",
     "weight_decay",
     "weight_noise",
     "window_slice",

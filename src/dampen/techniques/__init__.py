@@ -33,9 +33,17 @@ from .loss.focal_loss import FocalLoss
 from .loss.l1 import L1
 from .loss.l2 import L2
 from .loss.r_drop import RDrop
+from .model.alpha_dropout import AlphaDropout
 from .model.batch_norm import BatchNorm
+from .model.drop_block import DropBlock
+from .model.drop_connect import DropConnect
 from .model.dropout import Dropout
 from .model.freeze import Freeze
+from .model.gaussian_dropout import GaussianDropout
+from .model.gaussian_noise import GaussianNoise
+from .model.input_dropout import InputDropout
+from .model.multi_sample_dropout import MultiSampleDropout
+from .model.spatial_dropout import SpatialDropout
 from .model.weight_noise import WeightNoise
 from .weights.ema import EMA
 from .weights.max_norm import MaxNorm
@@ -67,6 +75,14 @@ CATALOGUE: tuple[type, ...] = (
     TrivialAugment,
     # model
     Dropout,
+    InputDropout,
+    SpatialDropout,
+    DropBlock,
+    GaussianDropout,
+    GaussianNoise,
+    AlphaDropout,
+    MultiSampleDropout,
+    DropConnect,
     WeightNoise,
     BatchNorm,
     Freeze,

@@ -77,8 +77,9 @@ class Forward:
                 edited = function(edited, args, place)
             return (edited, *output[1:]) if isinstance(output, tuple) else edited
 
-        if path == INPUTS:
-            return self.model.register_forward_pre_hook(lambda module, args: hook(module, args, args))
+        if path.endswith(INPUTS):
+            layer = self.model.get_submodule(path.removesuffix(INPUTS))
+            return layer.register_forward_pre_hook(lambda module, args: hook(module, args, args))
         return self.model.get_submodule(path).register_forward_hook(hook)
 
     @contextmanager

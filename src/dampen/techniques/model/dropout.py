@@ -16,6 +16,9 @@ class Dropout:
 
     Scaled while training, so that prediction is the plain forward pass; rate 1 gives zeros.
 
+    Use it on fully connected layers with many units, the wider the more; it trains more slowly. After convolutions
+    SpatialDropout or DropBlock hide more; beside BatchNorm a low rate serves better.
+
     Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting, 2014, section 4, JMLR 15.
     """
 

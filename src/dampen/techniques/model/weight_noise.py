@@ -15,6 +15,9 @@ class WeightNoise:
 
     Biases and norms are left out by module type. Noise rests at prediction.
 
+    Use it to steer towards flat minima, above all in recurrent networks, where noise on activations adds up over
+    time. The noise is absolute: it should stay well below the size of the weights.
+
     Graves, Practical Variational Inference for Neural Networks, 2011, section 5, NIPS 24.
     """
 
