@@ -41,6 +41,7 @@ _TECHNIQUES = (
     *("BatchNorm", "ClipNorm", "Dropout", "EMA", "EarlyStopping", "FocalLoss", "Freeze", "L1", "L2"),
     *("LabelSmoothing", "MaxNorm", "MixUp", "OneCycle", "RDrop", "RandomAffine", "SAM", "WeightDecay"),
     "WeightNoise",
+    *("GhostBatchNorm", "GroupNorm", "LayerNorm"),
 )
 _HOMES |= dict.fromkeys(_TECHNIQUES, "techniques")
 

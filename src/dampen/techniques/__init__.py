@@ -17,6 +17,9 @@ from .loss.r_drop import RDrop
 from .model.batch_norm import BatchNorm
 from .model.dropout import Dropout
 from .model.freeze import Freeze
+from .model.ghost_batch_norm import GhostBatchNorm
+from .model.group_norm import GroupNorm
+from .model.layer_norm import LayerNorm
 from .model.weight_noise import WeightNoise
 from .weights.ema import EMA
 from .weights.max_norm import MaxNorm
@@ -31,6 +34,9 @@ CATALOGUE: tuple[type, ...] = (
     Dropout,
     WeightNoise,
     BatchNorm,
+    GhostBatchNorm,
+    LayerNorm,
+    GroupNorm,
     Freeze,
     # loss
     L1,
