@@ -41,7 +41,8 @@ _TECHNIQUES = (
     *("BatchNorm", "ClipNorm", "Dropout", "EMA", "EarlyStopping", "FocalLoss", "Freeze", "L1", "L2"),
     *("LabelSmoothing", "MaxNorm", "MixUp", "OneCycle", "RDrop", "RandomAffine", "SAM", "WeightDecay"),
     "WeightNoise",
-    *("GhostBatchNorm", "GroupNorm", "LayerNorm"),
+    *("GhostBatchNorm", "GradualUnfreezing", "GroupNorm", "HeadThenAll", "LayerNorm", "SkipConnections"),
+    *("SpectralNorm", "WeightNorm", "WeightStandardization", "Whitening"),
 )
 _HOMES |= dict.fromkeys(_TECHNIQUES, "techniques")
 

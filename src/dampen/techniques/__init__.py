@@ -18,9 +18,16 @@ from .model.batch_norm import BatchNorm
 from .model.dropout import Dropout
 from .model.freeze import Freeze
 from .model.ghost_batch_norm import GhostBatchNorm
+from .model.gradual_unfreezing import GradualUnfreezing
 from .model.group_norm import GroupNorm
+from .model.head_then_all import HeadThenAll
 from .model.layer_norm import LayerNorm
+from .model.skip_connections import SkipConnections
+from .model.spectral_norm import SpectralNorm
 from .model.weight_noise import WeightNoise
+from .model.weight_norm import WeightNorm
+from .model.weight_standardization import WeightStandardization
+from .model.whitening import Whitening
 from .weights.ema import EMA
 from .weights.max_norm import MaxNorm
 from .weights.weight_decay import WeightDecay
@@ -37,7 +44,14 @@ CATALOGUE: tuple[type, ...] = (
     GhostBatchNorm,
     LayerNorm,
     GroupNorm,
+    Whitening,
+    WeightNorm,
+    SpectralNorm,
+    WeightStandardization,
+    SkipConnections,
     Freeze,
+    GradualUnfreezing,
+    HeadThenAll,
     # loss
     L1,
     L2,
@@ -55,7 +69,7 @@ CATALOGUE: tuple[type, ...] = (
     OneCycle,
 )
 
-ASKED_FOR = (Freeze,)
+ASKED_FOR = (Freeze, GradualUnfreezing, HeadThenAll)
 """Techniques that `compare` offers only when asked: what they do depends on a choice nobody can guess."""
 
 
