@@ -47,6 +47,8 @@ _TECHNIQUES = (
     "TrivialAugment",
     *("AlphaDropout", "DropBlock", "DropConnect", "GaussianDropout", "GaussianNoise", "InputDropout"),
     *("MultiSampleDropout", "SpatialDropout"),
+    *("GhostBatchNorm", "GradualUnfreezing", "GroupNorm", "HeadThenAll", "LayerNorm", "SkipConnections"),
+    *("SpectralNorm", "WeightNorm", "WeightStandardization", "Whitening"),
 )
 _HOMES |= dict.fromkeys(_TECHNIQUES, "techniques")
 

@@ -24,10 +24,14 @@ def changed(tensors: Tensors, names: tuple[str, ...], change: Callable[[str, Ten
     return {**tensors, **{name: change(name, tensors[name]) for name in names}}
 
 
+def unit_dims(weight: Tensor, axis: int) -> tuple[int, ...]:
+    """The dimensions that the incoming weights of one output unit span."""
+    return tuple(dim for dim in range(weight.dim()) if dim != axis)
+
+
 def unit_norms(weight: Tensor, axis: int) -> Tensor:
     """L2 norm of the weights of each output unit, shaped to broadcast against `weight`."""
-    others = [dim for dim in range(weight.dim()) if dim != axis]
-    return torch.sqrt(weight.square().sum(dim=others, keepdim=True))
+    return torch.sqrt(weight.square().sum(dim=unit_dims(weight, axis), keepdim=True))
 
 
 def chosen(uniform: Tensor, rate: Tensor | float, count: int) -> tuple[Tensor, Tensor]:

@@ -127,6 +127,7 @@ WORLDS: dict[str, World] = {
     "blobs, batches of 16": World(small_data, _mlp, 16),
     "blobs, selu": World(small_data, lambda _: MLP((12, 8), "selu")),
     "blobs, convolutions": World(small_data, lambda activation: CNN((4, 6), activation)),
+    "blobs, equal widths": World(small_data, lambda activation: MLP((8, 8), activation)),
     "cells": World(_cells, _mlp),
     "columns": World(_table, _mlp),
     "waves": World(_series, _mlp),

@@ -14,7 +14,7 @@ from dampen.presets import alone
 from dampen.techniques import CATALOGUE
 from dampen.training.fit import fit_pack
 from dampen.training.problem import Member
-from dampen.worlds import small_problem
+from dampen.worlds import problem_for, small_problem
 
 NAMES = [t.__name__ for t in CATALOGUE]
 
@@ -22,7 +22,7 @@ NAMES = [t.__name__ for t in CATALOGUE]
 @pytest.mark.parametrize("size", [1, 4], ids=["alone", "packed"])
 @pytest.mark.parametrize("declared", CATALOGUE, ids=NAMES)
 def test_a_resumed_training_ends_in_the_same_bits(declared, size, tmp_path):
-    problem, recipe = small_problem(torch.float32, epochs=4), alone(declared())
+    problem, recipe = problem_for(declared, torch.float32, epochs=4), alone(declared())
     members = [Member("", recipe, seed) for seed in range(size)]
     plan = plan_for(problem, recipe, size)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +36,8 @@ class Facts:
 
     num_tokens: of texts, the size of the vocabulary, padding and unknown included; 0 for other data. known, of texts:
     1 for a token that the training part has often enough to learn of it (texts.py), else 0.
+
+    parts() goes through the training part's inputs as they are, in chunks; nothing is kept of them.
     """
 
     task: str
@@ -53,6 +56,7 @@ class Facts:
     quantiles: Tensor | None = None
     schema: Schema | None = None
     num_tokens: int = 0
+    parts: Callable[[], Iterator[Tensor]] | None = None
 
     @property
     def num_classes(self) -> int:
@@ -82,6 +86,21 @@ class Facts:
     def words(self) -> frozenset[str]:
         """Which words of the vocabulary of `needs` these data answer."""
         return words_of(self.task, self.input_shape, self.num_tokens)
+
+    def covariance(self, change: Callable[[Tensor], Tensor], *, diagonal: bool = False) -> tuple[Tensor, Tensor]:
+        """Mean (F,) and covariance (F, F), or its diagonal (F,), of what `change` makes of the training part's inputs
+        (N, ...) -> (N, F), in double precision. Goes through all rows twice at every call."""
+        mean = self._sum(lambda x: change(x).double().sum(0)) / self.num_rows
+
+        def products(part: Tensor) -> Tensor:
+            away = change(part).double() - mean
+            return away.square().sum(0) if diagonal else away.T @ away
+
+        return mean, self._sum(products) / self.num_rows
+
+    def _sum(self, summed: Callable[[Tensor], Tensor]) -> Tensor:
+        assert self.parts is not None
+        return functools.reduce(torch.add, (summed(part.to(self.mean)) for part in self.parts()))
 
     def with_tensors(self, tensors: Mapping[str, Tensor]) -> Facts:
         """The same facts with other numbers: a member's own."""
@@ -135,6 +154,7 @@ def facts_of(
         **(dict(known=known_of(inputs if rows is None else inputs[rows], num_tokens).to(dtype)) if num_tokens else {}),
         schema=schema,
         num_tokens=num_tokens,
+        parts=functools.partial(_parts, inputs, rows),
     )
 
 

@@ -47,6 +47,14 @@ INPUTS = "(inputs)"
 module has such a path."""
 
 
+class _Call(NamedTuple):
+    """A module ran: the shapes of what entered and left it, without the rows."""
+
+    path: str
+    entered: tuple[int, ...]
+    left: tuple[int, ...]
+
+
 class Role(NamedTuple):
     """kind: weight, bias, norm or embedding. unit_axis: the axis of output units. module: path of its module.
     trains: False where the user froze it (`requires_grad_(False)`). recurrent: hidden-to-hidden weights."""
@@ -65,7 +73,8 @@ class Layout:
     whose output has its units on the second axis.
     output: the last weight layer. sites: paths by word, in order of execution. running: buffers that a training
     pass changes. shapes: of what each module puts out, without the rows; time_axes: which axis of it (rows counted)
-    is time, where one is. selu: whether all activations are SELU."""
+    is time, where one is. selu: whether all activations are SELU. blocks: pairs of a linear or convolutional layer
+    and the activation module after it, where what leaves the activation has the shape of what enters the layer."""
 
     tensors: dict[str, Role]
     hidden: tuple[str, ...]
@@ -78,6 +87,7 @@ class Layout:
     shapes: dict[str, tuple[int, ...]]
     time_axes: dict[str, int]
     selu: bool
+    blocks: tuple[tuple[str, str], ...] = ()
 
     @property
     def into_output(self) -> str:
@@ -155,11 +165,12 @@ def layout_of(model: nn.Module, example: Tensor) -> Layout:
         probe.train()
     buffers = {name: buffer.clone() for name, buffer in probe.named_buffers()}
     shapes, time_axes = {INPUTS: tuple(example.shape[1:])}, {INPUTS: 2} if example.dim() == 3 else {}
+    calls: list[_Call] = []
     with (
         torch.no_grad(),
         torch.random.fork_rng(devices=[]),
         _watched(probe) as events,
-        _measured(probe, shapes, time_axes),
+        _measured(probe, shapes, time_axes, calls),
     ):
         try:
             probe(example)
@@ -184,7 +195,22 @@ def layout_of(model: nn.Module, example: Tensor) -> Layout:
         shapes=shapes,
         time_axes=time_axes,
         selu=bool(activations) and all(isinstance(modules[path], nn.SELU) for path in activations),
+        blocks=_blocks(calls, modules, output),
     )
+
+
+def _blocks(calls: list[_Call], modules: dict[str, nn.Module], output: str | None) -> tuple[tuple[str, str], ...]:
+    """The pairs of `Layout.blocks`, in order of execution; the output layer is in none."""
+    blocks, layer = [], None
+    for call in calls:
+        module = modules[call.path]
+        if isinstance(module, WEIGHT_LAYERS):
+            fits = isinstance(module, (nn.Linear, *_CONVOLUTIONS)) and call.path != output
+            layer = call if fits else None
+        elif isinstance(module, ACTIVATIONS) and layer is not None:
+            blocks += [(layer.path, call.path)] if layer.entered == call.left else []
+            layer = None
+    return tuple(dict.fromkeys(blocks))
 
 
 def _sites(
@@ -300,16 +326,19 @@ def _watched(model: nn.Module) -> Iterator[list[tuple[str, str]]]:
 
 
 @contextmanager
-def _measured(model: nn.Module, shapes: dict[str, tuple[int, ...]], time_axes: dict[str, int]) -> Iterator[None]:
-    """Notes the shape of what every module puts out, and where time is in it: what a convolution over one axis made
-    of (N, T, C) or a linear layer of (N, C, T) is told apart by the last such layer that ran."""
+def _measured(
+    model: nn.Module, shapes: dict[str, tuple[int, ...]], time_axes: dict[str, int], calls: list[_Call]
+) -> Iterator[None]:
+    """Notes every call, the shape of what every module puts out, and where time is in it: what a convolution over one
+    axis made of (N, T, C) or a linear layer of (N, C, T) is told apart by the last such layer that ran."""
     last = [2]  # series come as (N, C, T)
 
-    def leave(module: nn.Module, _args: Any, output: Any, path: str) -> None:
+    def leave(module: nn.Module, args: Any, output: Any, path: str) -> None:
         output = output[0] if isinstance(output, tuple) and output else output
         if not isinstance(output, Tensor):
             return
         shapes[path] = tuple(output.shape[1:])
+        calls.extend(_Call(path, tuple(a.shape[1:]), shapes[path]) for a in args[:1] if isinstance(a, Tensor))
         if isinstance(module, nn.Conv1d | nn.ConvTranspose1d):
             last[0] = 2
         elif isinstance(module, (nn.Linear, nn.RNNBase, nn.MultiheadAttention, *EMBEDDINGS)):

@@ -44,7 +44,17 @@ from .model.gaussian_noise import GaussianNoise
 from .model.input_dropout import InputDropout
 from .model.multi_sample_dropout import MultiSampleDropout
 from .model.spatial_dropout import SpatialDropout
+from .model.ghost_batch_norm import GhostBatchNorm
+from .model.gradual_unfreezing import GradualUnfreezing
+from .model.group_norm import GroupNorm
+from .model.head_then_all import HeadThenAll
+from .model.layer_norm import LayerNorm
+from .model.skip_connections import SkipConnections
+from .model.spectral_norm import SpectralNorm
 from .model.weight_noise import WeightNoise
+from .model.weight_norm import WeightNorm
+from .model.weight_standardization import WeightStandardization
+from .model.whitening import Whitening
 from .weights.ema import EMA
 from .weights.max_norm import MaxNorm
 from .weights.weight_decay import WeightDecay
@@ -85,7 +95,17 @@ CATALOGUE: tuple[type, ...] = (
     DropConnect,
     WeightNoise,
     BatchNorm,
+    GhostBatchNorm,
+    LayerNorm,
+    GroupNorm,
+    Whitening,
+    WeightNorm,
+    SpectralNorm,
+    WeightStandardization,
+    SkipConnections,
     Freeze,
+    GradualUnfreezing,
+    HeadThenAll,
     # loss
     L1,
     L2,
@@ -103,7 +123,7 @@ CATALOGUE: tuple[type, ...] = (
     OneCycle,
 )
 
-ASKED_FOR = (Freeze,)
+ASKED_FOR = (Freeze, GradualUnfreezing, HeadThenAll)
 """Techniques that `compare` offers only when asked: what they do depends on a choice nobody can guess."""
 
 

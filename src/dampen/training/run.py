@@ -83,12 +83,14 @@ class Run:
         return Clock(epoch * self.steps_per_epoch + number, self.steps, epoch, self.problem.epochs)
 
     def trained(self, epoch: int) -> tuple[str, ...]:
-        """Names of the tensors that train in this epoch."""
+        """Names of the tensors that train in this epoch. A technique's own tensor named after one of the network's
+        (the gain of a weight) trains with it."""
         clock, layout = self.clock(epoch, 0), self.program.layout
         chosen = {name for name, role in layout.tensors.items() if role.trains}
         for name in self.program.names["trains"]:
             chosen &= set(self.program.techniques[name].trains(layout, clock))
-        return tuple(name for name in self.pack.params if name in chosen or OWN in name)
+        names = {name: name.partition(OWN)[2] if OWN in name else name for name in self.pack.params}
+        return tuple(name for name, of in names.items() if of in chosen or of not in layout.tensors)
 
     def order(self, epoch: int) -> Tensor:
         """Rows of the data set in this epoch's order, (K, steps per epoch, batch size)."""

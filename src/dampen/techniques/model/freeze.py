@@ -13,6 +13,9 @@ class Freeze:
 
     Frozen tensors get no gradient, no optimizer step, no decay; their optimizer state begins when they thaw.
 
+    Use it to adapt a network that was trained elsewhere: with few data freeze the body throughout. In a network with
+    fresh weights frozen layers stay random.
+
     Howard and Ruder, Universal Language Model Fine-tuning for Text Classification, 2018, section 3.3,
     arXiv:1801.06146.
     """

@@ -1,0 +1,80 @@
+"""Modules that techniques add to a network. Each is a child of the layer it follows and runs in that layer's forward
+hook, so the paths and keys of the user's own modules do not change."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .errors import DampenError
+
+
+def add_norms(
+    model: nn.Module, layout: Any, norm_of: Callable[[tuple[int, ...]], nn.Module], *, keeps_bias: bool
+) -> nn.Module:
+    """Let a norm follow every hidden layer, after other norms that a technique has put there.
+
+    norm_of: the shape of what the layer puts out, without the rows, units first -> the norm. keeps_bias: False where
+    the norm takes each unit's mean away, and the bias with it.
+    """
+    for path in layout.hidden:
+        layer = model.get_submodule(path)
+        names = ("norm", *(f"norm_{number}" for number in range(2, 10)))
+        name = next(name for name in names if not hasattr(layer, name))
+        if not keeps_bias and name == "norm" and isinstance(getattr(layer, "bias", None), nn.Parameter):
+            layer.register_parameter("bias", None)
+        layer.add_module(name, norm_of(layout.shapes[path]).to(layer.weight))
+        layer.register_forward_hook(functools.partial(_normalise, name))
+    return model
+
+
+def _normalise(name: str, layer: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
+    return layer.get_submodule(name)(output)
+
+
+def check_widths(who: str, layout: Any) -> None:
+    """Refuse a hidden layer of one number: its mean is the number itself, and nothing would be left of it."""
+    for path in layout.hidden:
+        if all(size == 1 for size in layout.shapes[path]):
+            raise DampenError(
+                f"{who} needs hidden layers of at least two units; {path!r} has one. Leave {who} out, or widen it."
+            )
+
+
+class GhostNorm(nn.modules.batchnorm._BatchNorm):
+    """Batch norm over chunks of `ghost_size` rows. Row n is in chunk n mod (number of chunks): batches are in random
+    order, and this way no number has to move. The running statistics move once a batch, towards the chunks' mean.
+
+    Fewer rows than ghost_size are one chunk (a probe of two rows); more must be a multiple of it.
+    """
+
+    def __init__(self, num_features: int, ghost_size: int, eps: float, momentum: float) -> None:
+        super().__init__(num_features, eps, momentum)
+        self.ghost_size = ghost_size
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        """Any (N, C, ...)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(x)
+        rows, units = x.shape[:2]
+        size = min(self.ghost_size, rows)
+        if rows % size:
+            raise DampenError(
+                f"GhostBatchNorm needs batches that its ghost_size, {size}, divides; got {rows} rows. "
+                "Leave the last, smaller batch out."
+            )
+        chunks = rows // size
+        mean, var = self.running_mean.repeat(chunks), self.running_var.repeat(chunks)
+        gain, shift = self.weight.repeat(chunks), self.bias.repeat(chunks)
+        folded = x.reshape(size, chunks * units, *x.shape[2:])
+        y = functional.batch_norm(folded, mean, var, gain, shift, True, self.momentum, self.eps)
+        self.running_mean.copy_(mean.view(chunks, units).mean(0))
+        self.running_var.copy_(var.view(chunks, units).mean(0))
+        self.num_batches_tracked.add_(1)
+        return y.reshape(x.shape)
