@@ -25,6 +25,7 @@ _HOMES = {
     "SGD": "optimizers",
     "CNN": "models",
     "MLP": "models",
+    "ResidualCNN": "models",
     "Dataset": "data",
     "load": "data",
     "fit": "training",

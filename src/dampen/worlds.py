@@ -11,7 +11,7 @@ import torch
 
 from .data.dataset import Dataset, from_arrays
 from .errors import DampenError
-from .models import CNN, MLP
+from .models import CNN, MLP, ResidualCNN
 from .presets import alone
 from .training.problem import Problem, check_fits
 
@@ -104,6 +104,8 @@ WORLDS: dict[str, World] = {
     "blobs, batches of 16": World(small_data, _mlp, 16),
     "blobs, selu": World(small_data, lambda _: MLP((12, 8), "selu")),
     "blobs, convolutions": World(small_data, lambda activation: CNN((4, 6), activation)),
+    "blobs, residual": World(small_data, lambda activation: ResidualCNN((4, 6), 1, 1, activation)),
+    "blobs, two branches": World(small_data, lambda activation: ResidualCNN((4, 6), 1, 2, activation)),
     "columns": World(_table, _mlp),
     "waves": World(_series, _mlp),
 }
