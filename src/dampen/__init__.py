@@ -42,6 +42,7 @@ _TECHNIQUES = (
     *("BatchNorm", "ClipNorm", "Dropout", "EMA", "EarlyStopping", "FocalLoss", "Freeze", "L1", "L2"),
     *("LabelSmoothing", "MaxNorm", "MixUp", "OneCycle", "RDrop", "RandomAffine", "SAM", "WeightDecay"),
     "WeightNoise",
+    *("ShakeDrop", "ShakeShake", "StochasticDepth"),
 )
 _HOMES |= dict.fromkeys(_TECHNIQUES, "techniques")
 

@@ -64,7 +64,7 @@ class Layout:
     whose output has its units on the second axis.
     output: the last weight layer. sites: paths by word, in order of execution. running: buffers that a training
     pass changes. shapes: of what each module puts out, without the rows; time_axes: which axis of it (rows counted)
-    is time, where one is. selu: whether all activations are SELU."""
+    is time, where one is. selu: whether all activations are SELU. joined: how many branches each join adds."""
 
     tensors: dict[str, Role]
     hidden: tuple[str, ...]
@@ -77,6 +77,7 @@ class Layout:
     shapes: dict[str, tuple[int, ...]]
     time_axes: dict[str, int]
     selu: bool
+    joined: dict[str, int]
 
     @property
     def words(self) -> frozenset[str]:
@@ -149,11 +150,12 @@ def layout_of(model: nn.Module, example: Tensor) -> Layout:
         probe.train()
     buffers = {name: buffer.clone() for name, buffer in probe.named_buffers()}
     shapes, time_axes = {INPUTS: tuple(example.shape[1:])}, {INPUTS: 2} if example.dim() == 3 else {}
+    joined: dict[str, int] = {}
     with (
         torch.no_grad(),
         torch.random.fork_rng(devices=[]),
         _watched(probe) as events,
-        _measured(probe, shapes, time_axes),
+        _measured(probe, shapes, time_axes, joined),
     ):
         try:
             probe(example)
@@ -178,6 +180,7 @@ def layout_of(model: nn.Module, example: Tensor) -> Layout:
         shapes=shapes,
         time_axes=time_axes,
         selu=bool(activations) and all(isinstance(modules[path], nn.SELU) for path in activations),
+        joined=joined,
     )
 
 
@@ -294,12 +297,17 @@ def _watched(model: nn.Module) -> Iterator[list[tuple[str, str]]]:
 
 
 @contextmanager
-def _measured(model: nn.Module, shapes: dict[str, tuple[int, ...]], time_axes: dict[str, int]) -> Iterator[None]:
+def _measured(
+    model: nn.Module, shapes: dict[str, tuple[int, ...]], time_axes: dict[str, int], joined: dict[str, int]
+) -> Iterator[None]:
     """Notes the shape of what every module puts out, and where time is in it: what a convolution over one axis made
-    of (N, T, C) or a linear layer of (N, C, T) is told apart by the last such layer that ran."""
+    of (N, T, C) or a linear layer of (N, C, T) is told apart by the last such layer that ran. And how many branches
+    a join adds."""
     last = [2]  # series come as (N, C, T)
 
-    def leave(module: nn.Module, _args: Any, output: Any, path: str) -> None:
+    def leave(module: nn.Module, args: Any, output: Any, path: str) -> None:
+        if isinstance(module, Join):
+            joined[path] = len(args) - 1
         output = output[0] if isinstance(output, tuple) and output else output
         if not isinstance(output, Tensor):
             return

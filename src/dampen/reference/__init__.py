@@ -6,6 +6,13 @@ own gradients against central differences.
 """
 
 from .batch import label_smoothing, mixup, random_affine
+from .depth import (
+    shake_drop_backward,
+    shake_drop_forward,
+    shake_shake_backward,
+    shake_shake_forward,
+    stochastic_depth,
+)
 from .epoch import early_stopping, one_cycle
 from .gradient import clip_norm, global_norm, sam
 from .loss import (
@@ -62,7 +69,12 @@ __all__ = [
     "rmsprop",
     "sam",
     "sgd",
+    "shake_drop_backward",
+    "shake_drop_forward",
+    "shake_shake_backward",
+    "shake_shake_forward",
     "softmax",
+    "stochastic_depth",
     "weight_decay",
     "weight_noise",
 ]

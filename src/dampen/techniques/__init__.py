@@ -17,6 +17,9 @@ from .loss.r_drop import RDrop
 from .model.batch_norm import BatchNorm
 from .model.dropout import Dropout
 from .model.freeze import Freeze
+from .model.shake_drop import ShakeDrop
+from .model.shake_shake import ShakeShake
+from .model.stochastic_depth import StochasticDepth
 from .model.weight_noise import WeightNoise
 from .weights.ema import EMA
 from .weights.max_norm import MaxNorm
@@ -30,6 +33,9 @@ CATALOGUE: tuple[type, ...] = (
     # model
     Dropout,
     WeightNoise,
+    StochasticDepth,
+    ShakeDrop,
+    ShakeShake,
     BatchNorm,
     Freeze,
     # loss
