@@ -25,6 +25,7 @@ _HOMES = {
     "SGD": "optimizers",
     "CNN": "models",
     "MLP": "models",
+    "ResidualCNN": "models",
     "Dataset": "data",
     "load": "data",
     "fit": "training",
@@ -49,6 +50,7 @@ _TECHNIQUES = (
     *("MultiSampleDropout", "SpatialDropout"),
     *("GhostBatchNorm", "GradualUnfreezing", "GroupNorm", "HeadThenAll", "LayerNorm", "SkipConnections"),
     *("SpectralNorm", "WeightNorm", "WeightStandardization", "Whitening"),
+    *("ShakeDrop", "ShakeShake", "StochasticDepth"),
 )
 _HOMES |= dict.fromkeys(_TECHNIQUES, "techniques")
 

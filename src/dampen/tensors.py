@@ -80,3 +80,8 @@ def symmetric_divergence(first: Tensor, second: Tensor) -> Tensor:
     """(KL(p || q) + KL(q || p)) / 2 per example, p and q the softmax of two outputs (N, C) -> (N,)."""
     log_p, log_q = torch.log_softmax(first, -1), torch.log_softmax(second, -1)
     return 0.5 * ((log_p.exp() - log_q.exp()) * (log_p - log_q)).sum(-1)
+
+
+def shaken(x: Tensor, forward: Tensor, backward: Tensor) -> Tensor:
+    """x * forward, with the gradient of x * backward. Exactly x where both factors are 1."""
+    return torch.addcmul(x * backward, x.detach(), forward - backward)

@@ -12,7 +12,7 @@ import torch
 from .data.dataset import Dataset, from_arrays
 from .data.schema import Column, Schema
 from .errors import DampenError
-from .models import CNN, MLP
+from .models import CNN, MLP, ResidualCNN
 from .presets import alone
 from .training.problem import Problem, check_fits
 
@@ -129,6 +129,8 @@ WORLDS: dict[str, World] = {
     "blobs, convolutions": World(small_data, lambda activation: CNN((4, 6), activation)),
     "blobs, equal widths": World(small_data, lambda activation: MLP((8, 8), activation)),
     "cells": World(_cells, _mlp),
+    "blobs, residual": World(small_data, lambda activation: ResidualCNN((4, 6), 1, 1, activation)),
+    "blobs, two branches": World(small_data, lambda activation: ResidualCNN((4, 6), 1, 2, activation)),
     "columns": World(_table, _mlp),
     "waves": World(_series, _mlp),
 }

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from .cnn import CNN
 from .mlp import MLP
+from .residual import ResidualCNN
 
-__all__ = ["CNN", "MLP"]
+__all__ = ["CNN", "MLP", "ResidualCNN"]

@@ -30,32 +30,15 @@ class CNN:
     kernel: int = 3
 
     def __post_init__(self) -> None:
-        if isinstance(self.channels, Iterable) and not isinstance(self.channels, str):
-            object.__setattr__(self, "channels", tuple(map(whole, self.channels)))
         object.__setattr__(self, "kernel", whole(self.kernel))
-        if self.activation not in ACTIVATIONS:
-            known = ", ".join(ACTIVATIONS)
-            raise DampenError(f"CNN.activation must be one of {known}; got {self.activation!r}.")
-        fits = isinstance(self.channels, tuple) and self.channels
-        if not fits or not all(type(width) is int and width >= 1 for width in self.channels):
-            raise DampenError(
-                f"CNN.channels must be whole numbers, one or more, each at least 1; got {self.channels!r}."
-            )
+        check_channels(self)
         if type(self.kernel) is not int or self.kernel < 1 or self.kernel % 2 == 0:
             raise DampenError(f"CNN.kernel must be an odd whole number, at least 1; got {self.kernel!r}.")
 
     def __call__(self, facts: Any) -> nn.Module:
-        shape, halvings = facts.input_shape, len(self.channels) - 1
-        if len(shape) != 3:
-            raise DampenError(
-                f"CNN needs images (channels, height, width); got inputs of shape {tuple(shape)}. Use MLP."
-            )
-        if min(shape[1:]) < 2**halvings:
-            raise DampenError(
-                f"CNN with {len(self.channels)} convolutions halves the image {halvings} times and needs at least "
-                f"{2**halvings} x {2**halvings} pixels; got {shape[1]} x {shape[2]}. Take fewer channels."
-            )
-        return Convolutions((shape[0], *self.channels), facts.num_outputs, self.kernel, self.activation)
+        check_images(facts.input_shape, "CNN", len(self.channels), "convolutions")
+        widths = (facts.input_shape[0], *self.channels)
+        return Convolutions(widths, facts.num_outputs, self.kernel, self.activation)
 
 
 class Convolutions(nn.Module):
@@ -80,3 +63,31 @@ def mean_over_places(images: Tensor) -> Tensor:
     """(N, C, H, W) -> (N, C). Asked in the order in which the numbers lie in memory, so that the gradient comes back in
     it; the other way round it is ten times slower (a third of a small network's step)."""
     return images.permute(0, 2, 3, 1).mean((1, 2)) if images.stride(1) == 1 else images.mean((2, 3))
+
+
+def check_channels(factory: Any) -> None:
+    """`channels` as a tuple of plain numbers, and a sentence where they or `activation` are none of ours."""
+    name, channels = type(factory).__name__, factory.channels
+    if isinstance(channels, Iterable) and not isinstance(channels, str):
+        channels = tuple(map(whole, channels))
+        object.__setattr__(factory, "channels", channels)
+    if factory.activation not in ACTIVATIONS:
+        known = ", ".join(ACTIVATIONS)
+        raise DampenError(f"{name}.activation must be one of {known}; got {factory.activation!r}.")
+    fits = isinstance(channels, tuple) and channels
+    if not fits or not all(type(width) is int and width >= 1 for width in channels):
+        raise DampenError(f"{name}.channels must be whole numbers, one or more, each at least 1; got {channels!r}.")
+
+
+def check_images(shape: tuple[int, ...], name: str, count: int, parts: str) -> None:
+    """Refuse data that are no images, and images too small to be halved between `count` parts of a network."""
+    if len(shape) != 3:
+        raise DampenError(
+            f"{name} needs images (channels, height, width); got inputs of shape {tuple(shape)}. Use MLP."
+        )
+    least = 2 ** (count - 1)
+    if min(shape[1:]) < least:
+        raise DampenError(
+            f"{name} with {count} {parts} halves the image {count - 1} times and needs at least "
+            f"{least} x {least} pixels; got {shape[1]} x {shape[2]}. Take fewer channels."
+        )

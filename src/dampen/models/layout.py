@@ -74,7 +74,8 @@ class Layout:
     output: the last weight layer. sites: paths by word, in order of execution. running: buffers that a training
     pass changes. shapes: of what each module puts out, without the rows; time_axes: which axis of it (rows counted)
     is time, where one is. selu: whether all activations are SELU. blocks: pairs of a linear or convolutional layer
-    and the activation module after it, where what leaves the activation has the shape of what enters the layer."""
+    and the activation module after it, where what leaves the activation has the shape of what enters the layer. joined: how many branches each join
+    adds."""
 
     tensors: dict[str, Role]
     hidden: tuple[str, ...]
@@ -88,6 +89,7 @@ class Layout:
     time_axes: dict[str, int]
     selu: bool
     blocks: tuple[tuple[str, str], ...] = ()
+    joined: dict[str, int] = dataclasses.field(default_factory=dict)
 
     @property
     def into_output(self) -> str:
@@ -166,11 +168,12 @@ def layout_of(model: nn.Module, example: Tensor) -> Layout:
     buffers = {name: buffer.clone() for name, buffer in probe.named_buffers()}
     shapes, time_axes = {INPUTS: tuple(example.shape[1:])}, {INPUTS: 2} if example.dim() == 3 else {}
     calls: list[_Call] = []
+    joined: dict[str, int] = {}
     with (
         torch.no_grad(),
         torch.random.fork_rng(devices=[]),
         _watched(probe) as events,
-        _measured(probe, shapes, time_axes, calls),
+        _measured(probe, shapes, time_axes, calls, joined),
     ):
         try:
             probe(example)
@@ -196,6 +199,7 @@ def layout_of(model: nn.Module, example: Tensor) -> Layout:
         time_axes=time_axes,
         selu=bool(activations) and all(isinstance(modules[path], nn.SELU) for path in activations),
         blocks=_blocks(calls, modules, output),
+        joined=joined,
     )
 
 
@@ -327,13 +331,19 @@ def _watched(model: nn.Module) -> Iterator[list[tuple[str, str]]]:
 
 @contextmanager
 def _measured(
-    model: nn.Module, shapes: dict[str, tuple[int, ...]], time_axes: dict[str, int], calls: list[_Call]
+    model: nn.Module,
+    shapes: dict[str, tuple[int, ...]],
+    time_axes: dict[str, int],
+    calls: list[_Call],
+    joined: dict[str, int],
 ) -> Iterator[None]:
-    """Notes every call, the shape of what every module puts out, and where time is in it: what a convolution over one
+    """Notes every call, how many branches a join adds, the shape of what every module puts out, and where time is in it: what a convolution over one
     axis made of (N, T, C) or a linear layer of (N, C, T) is told apart by the last such layer that ran."""
     last = [2]  # series come as (N, C, T)
 
     def leave(module: nn.Module, args: Any, output: Any, path: str) -> None:
+        if isinstance(module, Join):
+            joined[path] = len(args) - 1
         output = output[0] if isinstance(output, tuple) and output else output
         if not isinstance(output, Tensor):
             return

@@ -6,6 +6,13 @@ own gradients against central differences.
 """
 
 from .batch import label_smoothing, mixup, random_affine
+from .depth import (
+    shake_drop_backward,
+    shake_drop_forward,
+    shake_shake_backward,
+    shake_shake_forward,
+    stochastic_depth,
+)
 from .epoch import early_stopping, one_cycle
 from .gradient import clip_norm, global_norm, sam
 from .images import (
@@ -106,6 +113,10 @@ __all__ = [
     "series_jitter",
     "series_scaling",
     "sgd",
+    "shake_drop_backward",
+    "shake_drop_forward",
+    "shake_shake_backward",
+    "shake_shake_forward",
     "softmax",
     "spec_augment",
     "swap_noise",
@@ -115,6 +126,7 @@ __all__ = [
     "trivial_augment",
     "spatial_dropout_backward",
     "spatial_dropout_forward",
+    "stochastic_depth",
     "weight_decay",
     "weight_noise",
     "window_slice",

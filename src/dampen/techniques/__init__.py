@@ -51,6 +51,9 @@ from .model.head_then_all import HeadThenAll
 from .model.layer_norm import LayerNorm
 from .model.skip_connections import SkipConnections
 from .model.spectral_norm import SpectralNorm
+from .model.shake_drop import ShakeDrop
+from .model.shake_shake import ShakeShake
+from .model.stochastic_depth import StochasticDepth
 from .model.weight_noise import WeightNoise
 from .model.weight_norm import WeightNorm
 from .model.weight_standardization import WeightStandardization
@@ -94,6 +97,9 @@ CATALOGUE: tuple[type, ...] = (
     MultiSampleDropout,
     DropConnect,
     WeightNoise,
+    StochasticDepth,
+    ShakeDrop,
+    ShakeShake,
     BatchNorm,
     GhostBatchNorm,
     LayerNorm,
