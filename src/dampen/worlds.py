@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from .contracts import PADDING, UNKNOWN
 from .data.dataset import Dataset, from_arrays
 from .errors import DampenError
-from .models import CNN, MLP
+from .models import CNN, LSTM, MLP, Transformer
 from .presets import alone
 from .training.problem import Problem, check_fits
 
@@ -95,6 +96,17 @@ def _table() -> Dataset:
     return from_arrays(rows * 10.0 ** np.arange(-2, 4), rows[:, :3].argmax(1), name="columns")
 
 
+@functools.cache
+def _words() -> Dataset:
+    """Texts of two to nine of sixteen words, some unknown; the class is the word that opens them."""
+    source, labels = _source(), np.arange(ROWS) % 3
+    ids = source.integers(UNKNOWN, 18, (ROWS, 9))
+    ids[:, 0] = UNKNOWN + 1 + labels
+    ids[np.arange(9) >= source.integers(2, 10, (ROWS, 1))] = PADDING
+    targets = torch.eye(3)[torch.from_numpy(labels)]
+    return Dataset("words", torch.from_numpy(ids), targets, "classes", ("0", "1", "2"), num_tokens=18)
+
+
 def _mlp(activation: str) -> MLP:
     return MLP((12, 8), activation)
 
@@ -106,5 +118,7 @@ WORLDS: dict[str, World] = {
     "blobs, convolutions": World(small_data, lambda activation: CNN((4, 6), activation)),
     "columns": World(_table, _mlp),
     "waves": World(_series, _mlp),
+    "words, transformer": World(_words, lambda activation: Transformer(8, 2, 2, 12, activation)),
+    "words, lstm": World(_words, lambda _: LSTM(6)),
 }
 """What fits in the first needs no other."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from .cnn import CNN
+from .lstm import LSTM
 from .mlp import MLP
+from .transformer import Transformer
 
-__all__ = ["CNN", "MLP"]
+__all__ = ["CNN", "LSTM", "MLP", "Transformer"]
