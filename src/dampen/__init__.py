@@ -43,6 +43,7 @@ _TECHNIQUES = (
     *("BatchNorm", "ClipNorm", "Dropout", "EMA", "EarlyStopping", "FocalLoss", "Freeze", "L1", "L2"),
     *("LabelSmoothing", "MaxNorm", "MixUp", "OneCycle", "RDrop", "RandomAffine", "SAM", "WeightDecay"),
     "WeightNoise",
+    *("AttentionDropout", "EmbeddingDropout", "LockedDropout", "TokenDropout", "TokenSwap", "WeightDrop"),
 )
 _HOMES |= dict.fromkeys(_TECHNIQUES, "techniques")
 

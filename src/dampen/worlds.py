@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import nn
 
 from .contracts import PADDING, UNKNOWN
 from .data.dataset import Dataset, from_arrays
@@ -111,6 +112,19 @@ def _mlp(activation: str) -> MLP:
     return MLP((12, 8), activation)
 
 
+def _loud(factory: Callable[[Any], nn.Module]) -> Callable[[Any], nn.Module]:
+    """With vectors of tokens of size 1. Adam moves small ones by so large a part of them that rounding shows."""
+
+    def made(facts: Any) -> nn.Module:
+        model = factory(facts)
+        for module in model.modules():
+            if isinstance(module, nn.Embedding):
+                nn.init.normal_(module.weight)
+        return model
+
+    return made
+
+
 WORLDS: dict[str, World] = {
     "blobs": World(small_data, _mlp),
     "blobs, batches of 16": World(small_data, _mlp, 16),
@@ -118,7 +132,7 @@ WORLDS: dict[str, World] = {
     "blobs, convolutions": World(small_data, lambda activation: CNN((4, 6), activation)),
     "columns": World(_table, _mlp),
     "waves": World(_series, _mlp),
-    "words, transformer": World(_words, lambda activation: Transformer(8, 2, 2, 12, activation)),
-    "words, lstm": World(_words, lambda _: LSTM(6)),
+    "words, transformer": World(_words, lambda activation: _loud(Transformer(8, 2, 2, 12, activation))),
+    "words, lstm": World(_words, lambda _: _loud(LSTM(6))),
 }
 """What fits in the first needs no other."""

@@ -113,7 +113,7 @@ def test_the_walk_over_imports_sees_lazy_absolute_and_relative_ones(tmp_path):
 
 @pytest.mark.parametrize("path", sorted((SRC / "techniques").rglob("[!_]*.py")), ids=name_of)
 def test_a_technique_imports_contracts_randomness_and_tensors_and_no_other_technique(path):
-    assert set(rooms_of(path)) <= {"contracts", "randomness", "tensors"}
+    assert set(rooms_of(path)) <= {"contracts", "randomness", "tensors", "errors"}
 
 
 @pytest.mark.parametrize("path", sorted((SRC / "reference").rglob("*.py")), ids=name_of)

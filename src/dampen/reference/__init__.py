@@ -30,10 +30,24 @@ from .model import (
     freeze,
     weight_noise,
 )
+from .sequences import (
+    attention_dropout,
+    attention_forward,
+    attention_weights,
+    embedding_dropout,
+    locked_dropout_backward,
+    locked_dropout_forward,
+    token_dropout,
+    token_swap,
+    weight_drop_rnn,
+)
 from .weights import adam, ema, max_norm, rmsprop, sgd, weight_decay
 
 __all__ = [
     "adam",
+    "attention_dropout",
+    "attention_forward",
+    "attention_weights",
     "batch_norm_backward",
     "batch_norm_forward",
     "clip_norm",
@@ -43,6 +57,7 @@ __all__ = [
     "dropout_forward",
     "early_stopping",
     "ema",
+    "embedding_dropout",
     "focal_loss",
     "focal_loss_gradient",
     "freeze",
@@ -52,6 +67,8 @@ __all__ = [
     "l2_gradient",
     "l2_penalty",
     "label_smoothing",
+    "locked_dropout_backward",
+    "locked_dropout_forward",
     "log_softmax",
     "max_norm",
     "mixup",
@@ -63,6 +80,9 @@ __all__ = [
     "sam",
     "sgd",
     "softmax",
+    "token_dropout",
+    "token_swap",
     "weight_decay",
+    "weight_drop_rnn",
     "weight_noise",
 ]

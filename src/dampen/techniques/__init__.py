@@ -6,6 +6,8 @@ from ..errors import NoSuchName
 from .batch.label_smoothing import LabelSmoothing
 from .batch.mixup import MixUp
 from .batch.random_affine import RandomAffine
+from .batch.token_dropout import TokenDropout
+from .batch.token_swap import TokenSwap
 from .epoch.early_stopping import EarlyStopping
 from .epoch.one_cycle import OneCycle
 from .gradient.clip_norm import ClipNorm
@@ -14,9 +16,13 @@ from .loss.focal_loss import FocalLoss
 from .loss.l1 import L1
 from .loss.l2 import L2
 from .loss.r_drop import RDrop
+from .model.attention_dropout import AttentionDropout
 from .model.batch_norm import BatchNorm
 from .model.dropout import Dropout
+from .model.embedding_dropout import EmbeddingDropout
 from .model.freeze import Freeze
+from .model.locked_dropout import LockedDropout
+from .model.weight_drop import WeightDrop
 from .model.weight_noise import WeightNoise
 from .weights.ema import EMA
 from .weights.max_norm import MaxNorm
@@ -27,8 +33,14 @@ CATALOGUE: tuple[type, ...] = (
     LabelSmoothing,
     MixUp,
     RandomAffine,
+    TokenDropout,
+    TokenSwap,
     # model
     Dropout,
+    LockedDropout,
+    EmbeddingDropout,
+    AttentionDropout,
+    WeightDrop,
     WeightNoise,
     BatchNorm,
     Freeze,
