@@ -24,8 +24,10 @@ _HOMES = {
     "RMSprop": "optimizers",
     "SGD": "optimizers",
     "CNN": "models",
+    "LSTM": "models",
     "MLP": "models",
     "ResidualCNN": "models",
+    "Transformer": "models",
     "Dataset": "data",
     "load": "data",
     "fit": "training",
@@ -51,6 +53,7 @@ _TECHNIQUES = (
     *("GhostBatchNorm", "GradualUnfreezing", "GroupNorm", "HeadThenAll", "LayerNorm", "SkipConnections"),
     *("SpectralNorm", "WeightNorm", "WeightStandardization", "Whitening"),
     *("ShakeDrop", "ShakeShake", "StochasticDepth"),
+    *("AttentionDropout", "EmbeddingDropout", "LockedDropout", "TokenDropout", "TokenSwap", "WeightDrop"),
 )
 _HOMES |= dict.fromkeys(_TECHNIQUES, "techniques")
 

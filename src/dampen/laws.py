@@ -16,10 +16,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .contracts import DRAWING, HOOKS, Tunable, declarations, hooks_of, is_off, switches, touches, tunables
 from .errors import DampenError
+from .models.adopt import build
 from .presets import alone
 from .recipe import Recipe, from_toml, scheduled
 from .training.fit import fit_pack
@@ -47,8 +48,14 @@ def plan_for(problem: Problem, recipe: Recipe, members: int, lift: str | None = 
     """A plan of one pack that runs this recipe's program, whatever the members' own recipes use of it."""
     names = tuple(name for name, t in recipe.active.items() if on_device(t))
     known = {torch.float64: "float64", torch.float32: "float32"}[problem.dtype]
-    chosen = lift or ("vmap" if members >= 3 else "loop")
+    chosen = lift or ("vmap" if members >= 3 and not _recurrent(problem) else "loop")
     return PackPlan(tuple(range(members)), names, chosen, precision or known)
+
+
+def _recurrent(problem: Problem) -> bool:
+    """Recurrent layers have no batched form: vmap runs them one after the other, with a warning."""
+    model = build(problem.model, problem.facts_of_all, 0, problem.dtype)
+    return any(isinstance(module, nn.RNNBase) for module in model.modules())
 
 
 def varied(recipe: Recipe, position: int) -> Recipe:

@@ -6,8 +6,10 @@ from helpers import agrees, numbers
 from torch import nn
 from torch.nn import functional as F
 
-from dampen import DampenError
+from dampen import LSTM, DampenError, Transformer
+from dampen.data import facts_of
 from dampen.models.layout import Role, layout_of
+from dampen.models.markers import AttentionWeights, Branch, Join, Positions
 
 
 class Calls(nn.Module):
@@ -233,6 +235,174 @@ def test_a_network_without_weights_has_a_layout():
 
     assert (found.tensors, found.hidden, found.output) == ({}, (), None)
     assert found.inside("body") == ()
+
+
+# ------------------------------------------------------------------ sites of sequences, attention and branches
+
+
+def ids(rows=3, length=5):
+    return torch.arange(rows * length).view(rows, length) % 9
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_outputs_of_embeddings_and_recurrent_layers_are_sequences_with_time_where_it_is(kind, batch_first):
+    def forward(self, x):
+        x = self.embed(x)
+        x, _ = self.recur(x if batch_first else x.transpose(0, 1))
+        return self.head(x[:, -1] if batch_first else x[-1])
+
+    recur = kind(4, 6, batch_first=batch_first)
+    found = layout(forward, ids(), recur=recur, embed=nn.Embedding(9, 4), head=nn.Linear(6, 3))
+
+    assert found.sites["sequences"] == ("embed", "recur")
+    assert found.time_axes == {"embed": 1, "recur": 1 if batch_first else 0}
+    assert found.words == {"recurrent", "embeddings"}
+
+
+def test_where_everything_runs_with_time_in_front_every_layer_says_so():
+    def forward(self, x):
+        x, _ = self.recur(self.embed(x.transpose(0, 1)))
+        return self.head(self.norm(x)[-1])
+
+    found = layout(
+        forward,
+        ids(),
+        **{"embed": nn.Embedding(9, 4), "recur": nn.LSTM(4, 6), "norm": nn.LayerNorm(6), "head": nn.Linear(6, 3)},
+    )
+
+    assert found.time_axes == {"embed": 0, "recur": 0, "norm": 0}
+
+
+def test_time_is_last_after_a_convolution_over_it_and_second_after_a_linear_layer():
+    def forward(self, x):
+        x = self.act(self.conv(x)).transpose(1, 2)
+        return self.head(self.relu(self.linear(x)).mean(1))
+
+    found = layout(
+        forward,
+        numbers(3, 2, 8).float(),
+        **{"conv": nn.Conv1d(2, 5, 3), "act": nn.ReLU(), "linear": nn.Linear(5, 4), "relu": nn.ReLU()},
+        head=nn.Linear(4, 3),
+    )
+
+    assert found.time_axes == {"(inputs)": 2, "conv": 2, "act": 2, "linear": 1, "relu": 1}
+    assert found.sites["maps"] == ("act",), "the linear layer's output has no channels in front"
+    assert found.sites["sequences"] == ()
+
+
+def test_one_vector_a_row_is_no_sequence():
+    bag = layout(lambda self, x: self.bag(x), ids(), bag=nn.EmbeddingBag(9, 4))
+    single = layout(lambda self, x: self.embed(x[:, 0]), ids(), embed=nn.Embedding(9, 4))
+
+    assert (bag.sites["sequences"], single.sites["sequences"]) == ((), ())
+    assert (bag.time_axes, single.time_axes) == ({}, {})
+
+
+def test_recurrent_weights_and_tables_of_embeddings_are_chosen_by_their_words():
+    found = layout(
+        lambda self, x: self.recur(self.embed(x))[0][:, -1],
+        ids(),
+        embed=nn.Embedding(9, 4),
+        recur=nn.LSTM(4, 6, 2, batch_first=True, bidirectional=True),
+    )
+
+    directions = ("l0", "l0_reverse", "l1", "l1_reverse")
+    assert found.weights("recurrent") == tuple(f"recur.weight_hh_{part}" for part in directions)
+    assert found.weights("embeddings") == ("embed.weight",)
+    assert "embed.weight" not in found.weights("weights")
+
+
+def test_attention_weights_are_sites_in_the_order_of_execution():
+    def forward(self, x):
+        scores = torch.einsum("nqc,nkc->nqk", x, x)[:, None]
+        return (self.second(self.first(scores))[:, 0] @ x).mean(1)
+
+    found = layout(forward, numbers(3, 5, 4).float(), second=AttentionWeights(), first=AttentionWeights())
+
+    assert found.sites["attention"] == ("first", "second")
+    assert found.sites["activations"] == (), "a softmax over keys is no hidden activation"
+    assert not {"first", "second"} & set(found.time_axes), "(N, heads, queries, keys) has two axes of time"
+
+
+def test_torch_s_own_attention_hides_its_weights():
+    attend = nn.MultiheadAttention(4, 2, batch_first=True)
+    found = layout(lambda self, x: self.attend(x, x, x)[0].mean(1), numbers(3, 5, 4).float(), attend=attend)
+
+    assert found.sites["attention"] == ()
+
+
+def test_branches_and_what_is_inside_them_are_sites():
+    class Masked(Branch):
+        def forward(self, x, mask):
+            return self[0](x) * mask
+
+    def forward(self, x):
+        x = x + self.b(x, torch.ones_like(x))
+        return self.head(x + self.a(x))
+
+    found = layout(
+        forward,
+        table(),
+        **{"a": Branch(nn.Linear(4, 6), nn.GELU(), nn.Linear(6, 4)), "b": Masked(nn.Linear(4, 4))},
+        head=nn.Linear(4, 3),
+    )
+
+    assert found.sites["branches"] == ("b", "a")
+    assert found.sites["activations"] == ("a.1",)
+    assert found.sites["layers"] == ("b.0", "a.0", "a.2", "head")
+
+
+def test_a_sum_of_two_branches_is_a_join_and_of_one_is_none():
+    def forward(self, x):
+        x = self.one(x, self.a(x))
+        return self.two(x, self.a(x), self.b(x))
+
+    found = layout(forward, table(), one=Join(), two=Join(), a=Branch(nn.Linear(4, 4)), b=Branch(nn.Linear(4, 4)))
+
+    assert found.sites["joins"] == ("two",)
+
+
+def test_learned_positions_are_biases():
+    found = layout(
+        lambda self, x: self.positions(self.embed(x)), ids(), embed=nn.Embedding(9, 4), positions=Positions(5, 4)
+    )
+
+    assert {name: role.kind for name, role in found.tensors.items()} == {
+        "embed.weight": "embedding",
+        "positions.bias": "bias",
+    }
+    assert found.weights("weights") == ()
+
+
+@pytest.mark.parametrize(
+    ("factory", "example"),
+    [(Transformer(8, 2, 2, 12), ids()), (Transformer(8, 2, 2, 12), numbers(3, 2, 5).float())],
+    ids=["texts", "series"],
+)
+def test_the_transformer_s_sites(factory, example):
+    found = layout_of(factory(facts_of_example(example)), example)
+
+    assert found.sites["attention"] == ("blocks.0.attend.1.weights", "blocks.1.attend.1.weights")
+    assert found.sites["branches"] == ("blocks.0.attend", "blocks.0.feed", "blocks.1.attend", "blocks.1.feed")
+    assert found.sites["activations"] == ("blocks.0.feed.2", "blocks.1.feed.2")
+    assert found.sites["sequences"] == (("entry.embed",) if example.dim() == 2 else ())
+    assert set(found.time_axes.values()) - {2} == {1}, "2 is the inputs of a series"
+    assert (found.hidden, found.output, found.recurrent) == ((), "head", False)
+
+
+@pytest.mark.parametrize("example", [ids(), numbers(3, 2, 5).float()], ids=["texts", "series"])
+def test_the_lstm_s_sites(example):
+    found = layout_of(LSTM(6)(facts_of_example(example)), example)
+
+    assert found.sites["sequences"] == (("entry.embed", "recur") if example.dim() == 2 else ("recur",))
+    assert found.time_axes["recur"] == 1
+    assert found.weights("recurrent") == ("recur.weight_hh_l0",)
+    assert (found.output, found.recurrent) == ("head", True)
+
+
+def facts_of_example(example):
+    return facts_of(example, torch.eye(3), "classes", num_tokens=9 if example.dim() == 2 else 0)
 
 
 # ------------------------------------------------------------------ choosing layers and sites

@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 
 from ..contracts import SITES
 from ..errors import DampenError, NoSuchName, first_line
-from .markers import AttentionWeights, Branch, Join
+from .markers import AttentionWeights, Branch, Join, Positions
 from .tabular import OneHotEmbedding
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -173,7 +173,7 @@ def layout_of(model: nn.Module, example: Tensor) -> Layout:
         torch.no_grad(),
         torch.random.fork_rng(devices=[]),
         _watched(probe) as events,
-        _measured(probe, shapes, time_axes, calls, joined),
+        _measured(probe, len(example), shapes, time_axes, calls, joined),
     ):
         try:
             probe(example)
@@ -260,7 +260,7 @@ def _roles(model: nn.Module) -> dict[str, Role]:
         elif isinstance(owner, EMBEDDINGS):
             kind = "embedding"
         else:
-            kind = "weight" if tensor.dim() >= 2 else "bias"
+            kind = "weight" if tensor.dim() >= 2 and not isinstance(owner, Positions) else "bias"
         axis = 1 if isinstance(owner, _TRANSPOSED) and tensor.dim() >= 2 else 0
         recurrent = isinstance(owner, nn.RNNBase) and name.removeprefix(f"{path}.").startswith("weight_hh")
         roles[name] = Role(kind, axis, path, tensor.requires_grad, tuple(tensor.shape), recurrent)
@@ -332,13 +332,15 @@ def _watched(model: nn.Module) -> Iterator[list[tuple[str, str]]]:
 @contextmanager
 def _measured(
     model: nn.Module,
+    rows: int,
     shapes: dict[str, tuple[int, ...]],
     time_axes: dict[str, int],
     calls: list[_Call],
     joined: dict[str, int],
 ) -> Iterator[None]:
-    """Notes every call, how many branches a join adds, the shape of what every module puts out, and where time is in it: what a convolution over one
-    axis made of (N, T, C) or a linear layer of (N, C, T) is told apart by the last such layer that ran."""
+    """Notes every call, how many branches a join adds, the shape of what every module puts out, and where time is in
+    it: in front where the rows come second, (T, N, C); what a convolution over one axis made, (N, C, T), and what a
+    linear layer made, (N, T, C), are told apart by the last such layer that ran."""
     last = [2]  # series come as (N, C, T)
 
     def leave(module: nn.Module, args: Any, output: Any, path: str) -> None:
@@ -355,6 +357,7 @@ def _measured(
             last[0] = 1
         if output.dim() == 3:
             in_front = isinstance(module, nn.RNNBase) and not module.batch_first
+            in_front = in_front or (output.shape[0] != rows and output.shape[1] == rows)
             time_axes[path] = 0 if in_front else last[0]
 
     handles = [

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 
 class Branch(nn.Sequential):
-    """A residual branch, in `x + branch(x)`: the site word `branches`."""
+    """A residual branch, in `x + branch(x)`: the site word `branches`. Where the branch takes more than x (a mask),
+    write `forward` in a class of your own below this one."""
 
 
 class Join(nn.Module):
@@ -16,6 +17,18 @@ class Join(nn.Module):
 
     def forward(self, skip: Tensor, *branches: Tensor) -> Tensor:
         return skip + sum(branches[1:], start=branches[0])
+
+
+class Positions(nn.Module):
+    """Adds a trained vector to each place of (N, T, width): the role of a bias, because it is one. It starts at
+    zero, which lets the inputs speak first."""
+
+    def __init__(self, length: int, width: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(length, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.bias
 
 
 class AttentionWeights(nn.Module):

@@ -47,6 +47,8 @@ class MLP:
             raise DampenError(f"MLP.hidden must be whole numbers, at least 1; got {self.hidden!r}.")
 
     def __call__(self, facts: Any) -> nn.Module:
+        if facts.num_tokens:
+            raise DampenError("MLP needs inputs that are numbers; got texts as token ids. Use Transformer or LSTM.")
         embeds = facts.schema is not None and facts.schema.coding == "embed" and facts.schema.spans
         embedding = EmbeddedColumns(facts.schema.spans) if embeds else None
         width = facts.num_inputs if embedding is None else embedding.out_features

@@ -60,12 +60,25 @@ from .noise import (
     multi_sample_dropout,
     spatial_dropout_backward,
     spatial_dropout_forward,
+from .sequences import (
+    attention_dropout,
+    attention_forward,
+    attention_weights,
+    embedding_dropout,
+    locked_dropout_backward,
+    locked_dropout_forward,
+    token_dropout,
+    token_swap,
+    weight_drop_rnn,
 )
 from .weights import adam, ema, max_norm, rmsprop, sgd, weight_decay
 
 __all__ = [
     "adam",
     "alpha_dropout",
+    "attention_dropout",
+    "attention_forward",
+    "attention_weights",
     "batch_norm_backward",
     "batch_norm_forward",
     "clip_norm",
@@ -85,6 +98,7 @@ __all__ = [
     "elastic_deformation",
     "ema",
     "feature_mask",
+    "embedding_dropout",
     "focal_loss",
     "focal_loss_gradient",
     "freeze",
@@ -97,6 +111,8 @@ __all__ = [
     "l2_gradient",
     "l2_penalty",
     "label_smoothing",
+    "locked_dropout_backward",
+    "locked_dropout_forward",
     "log_softmax",
     "max_norm",
     "mixup",
@@ -127,7 +143,10 @@ __all__ = [
     "spatial_dropout_backward",
     "spatial_dropout_forward",
     "stochastic_depth",
+    "token_dropout",
+    "token_swap",
     "weight_decay",
+    "weight_drop_rnn",
     "weight_noise",
     "window_slice",
 ]

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from ..errors import NoSuchName
-from .batch.disturb_label import DisturbLabel
-from .batch.feature_mask import FeatureMask
-from .batch.input_noise import InputNoise
 from .batch.color_jitter import ColorJitter
 from .batch.cutmix import CutMix
 from .batch.cutout import Cutout
+from .batch.disturb_label import DisturbLabel
 from .batch.elastic_deformation import ElasticDeformation
+from .batch.feature_mask import FeatureMask
+from .batch.input_noise import InputNoise
 from .batch.label_smoothing import LabelSmoothing
 from .batch.mixup import MixUp
 from .batch.rand_augment import RandAugment
 from .batch.random_affine import RandomAffine
+from .batch.random_crop import RandomCrop
+from .batch.random_erasing import RandomErasing
 from .batch.series_jitter import SeriesJitter
 from .batch.series_scaling import SeriesScaling
 from .batch.spec_augment import SpecAugment
@@ -21,10 +23,10 @@ from .batch.swap_noise import SwapNoise
 from .batch.tabular_cutmix import TabularCutMix
 from .batch.time_mask import TimeMask
 from .batch.time_warp import TimeWarp
-from .batch.window_slice import WindowSlice
-from .batch.random_crop import RandomCrop
-from .batch.random_erasing import RandomErasing
+from .batch.token_dropout import TokenDropout
+from .batch.token_swap import TokenSwap
 from .batch.trivial_augment import TrivialAugment
+from .batch.window_slice import WindowSlice
 from .epoch.early_stopping import EarlyStopping
 from .epoch.one_cycle import OneCycle
 from .gradient.clip_norm import ClipNorm
@@ -34,26 +36,30 @@ from .loss.l1 import L1
 from .loss.l2 import L2
 from .loss.r_drop import RDrop
 from .model.alpha_dropout import AlphaDropout
+from .model.attention_dropout import AttentionDropout
 from .model.batch_norm import BatchNorm
 from .model.drop_block import DropBlock
 from .model.drop_connect import DropConnect
 from .model.dropout import Dropout
+from .model.embedding_dropout import EmbeddingDropout
 from .model.freeze import Freeze
 from .model.gaussian_dropout import GaussianDropout
 from .model.gaussian_noise import GaussianNoise
-from .model.input_dropout import InputDropout
-from .model.multi_sample_dropout import MultiSampleDropout
-from .model.spatial_dropout import SpatialDropout
 from .model.ghost_batch_norm import GhostBatchNorm
 from .model.gradual_unfreezing import GradualUnfreezing
 from .model.group_norm import GroupNorm
 from .model.head_then_all import HeadThenAll
+from .model.input_dropout import InputDropout
 from .model.layer_norm import LayerNorm
-from .model.skip_connections import SkipConnections
-from .model.spectral_norm import SpectralNorm
+from .model.locked_dropout import LockedDropout
+from .model.multi_sample_dropout import MultiSampleDropout
 from .model.shake_drop import ShakeDrop
 from .model.shake_shake import ShakeShake
+from .model.skip_connections import SkipConnections
+from .model.spatial_dropout import SpatialDropout
+from .model.spectral_norm import SpectralNorm
 from .model.stochastic_depth import StochasticDepth
+from .model.weight_drop import WeightDrop
 from .model.weight_noise import WeightNoise
 from .model.weight_norm import WeightNorm
 from .model.weight_standardization import WeightStandardization
@@ -96,6 +102,14 @@ CATALOGUE: tuple[type, ...] = (
     AlphaDropout,
     MultiSampleDropout,
     DropConnect,
+    TokenDropout,
+    TokenSwap,
+    # model
+    Dropout,
+    LockedDropout,
+    EmbeddingDropout,
+    AttentionDropout,
+    WeightDrop,
     WeightNoise,
     StochasticDepth,
     ShakeDrop,
