@@ -1,4 +1,5 @@
-"""Small problems of every kind, for the laws: data and a network that train in a blink."""
+"""Problems of every kind. For the laws small ones, data and a network that train in a blink; for a reader's own trial
+an example in Python, of a size that shows something."""
 
 from __future__ import annotations
 
@@ -12,10 +13,29 @@ import torch
 from .data.dataset import Dataset, from_arrays
 from .errors import DampenError
 from .models import CNN, MLP
+from .models.layout import Layout
 from .presets import alone
-from .training.problem import Problem, check_fits
+from .recipe import Recipe
+from .training.problem import Problem, check_fits, check_recipe
 
 ROWS = 96
+
+
+class Example(NamedTuple):
+    """Python that names `data` and `model` of a world's kind, as a person writes it; `command`: the same on the command
+    line, where that can say it."""
+
+    data: str
+    model: str
+    command: str = ""
+
+
+DIGITS = Example('data = "digits"', "model = dampen.MLP()", "dampen compare digits")
+WINE = "from sklearn.datasets import load_wine\ndata = load_wine(return_X_y=True)"
+SERIES = """\
+from sklearn.datasets import load_digits
+digits = load_digits()
+data = digits.images, digits.target  # eight channels, eight times"""
 
 
 class World(NamedTuple):
@@ -24,6 +44,7 @@ class World(NamedTuple):
     data: Callable[[], Dataset]
     model: Callable[[str], Any]
     batch_size: int = 11
+    example: Example = DIGITS
 
 
 def small_problem(
@@ -35,24 +56,40 @@ def small_problem(
 ) -> Problem:
     """Tanh by default: at a ReLU's kink rounding can flip a unit. Five steps an epoch, three where batches are
     larger."""
-    data, model, batch_size = WORLDS[world]
+    here = WORLDS[world]
     return Problem(
-        data(), model(activation), epochs=epochs, batch_size=batch_size, dtype=dtype, device=torch.device(device)
+        here.data(),
+        here.model(activation),
+        epochs=epochs,
+        batch_size=here.batch_size,
+        dtype=dtype,
+        device=torch.device(device),
     )
 
 
 @functools.cache
 def world_for(technique: type) -> str:
     """The first world that has what the technique needs; raises `DampenError` where none has."""
+    return world_of(alone(technique()))
+
+
+def world_of(recipe: Recipe) -> str:
+    """The first world that suits the recipe; raises `DampenError` where none does."""
     refusals = {}
     for world in WORLDS:
         try:
-            check_fits(small_problem(world=world), alone(technique()))
+            check_recipe(recipe, *_tried(world))
         except DampenError as error:
             refusals[world] = str(error)
         else:
             return world
-    raise DampenError(f"{technique.__name__} must work in one of the small worlds; got {refusals}.")
+    raise DampenError(f"{', '.join(recipe.named)} must work in one of the small worlds; got {refusals}.")
+
+
+@functools.cache
+def _tried(world: str) -> tuple[Problem, Layout]:
+    problem = small_problem(world=world)
+    return problem, check_fits(problem, Recipe())
 
 
 def problem_for(technique: type, dtype: torch.dtype = torch.float64, epochs: int = 4, device: str = "cpu") -> Problem:
@@ -102,9 +139,17 @@ def _mlp(activation: str) -> MLP:
 WORLDS: dict[str, World] = {
     "blobs": World(small_data, _mlp),
     "blobs, batches of 16": World(small_data, _mlp, 16),
-    "blobs, selu": World(small_data, lambda _: MLP((12, 8), "selu")),
-    "blobs, convolutions": World(small_data, lambda activation: CNN((4, 6), activation)),
-    "columns": World(_table, _mlp),
-    "waves": World(_series, _mlp),
+    "blobs, selu": World(
+        small_data,
+        lambda _: MLP((12, 8), "selu"),
+        example=DIGITS._replace(model='model = dampen.MLP((128, 128), "selu")', command=""),
+    ),
+    "blobs, convolutions": World(
+        small_data,
+        lambda activation: CNN((4, 6), activation),
+        example=DIGITS._replace(model="model = dampen.CNN()", command="dampen compare digits --model cnn"),
+    ),
+    "columns": World(_table, _mlp, example=Example(WINE, DIGITS.model)),
+    "waves": World(_series, _mlp, example=Example(SERIES, DIGITS.model)),
 }
 """What fits in the first needs no other."""
