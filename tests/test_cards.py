@@ -13,7 +13,7 @@ from dampen.data.dataset import as_dataset
 from dampen.presets import as_recipe
 from dampen.study.cost import cost_of
 from dampen.techniques import CATALOGUE, find, room_of
-from dampen.worlds import WORLDS, small_problem, world_for, world_of
+from dampen.worlds import EXAMPLES, WORLDS, small_problem, world_for, world_of
 
 NAMES = [t.__name__ for t in CATALOGUE]
 CARDS = catalogue()
@@ -168,7 +168,7 @@ def test_the_example_of_a_card_runs_and_judges_the_technique(record, monkeypatch
     (judged,) = set(answers[0].scores) - {"baseline", "default"}
     assert record["name"] in judged
     assert record["name"] in capsys.readouterr().out
-    assert len(record["example"]) <= 7
+    assert len(record["example"]) <= 9
     assert all(len(line) <= WIDTH - 2 for line in record["example"])
 
 
@@ -191,12 +191,12 @@ def test_a_technique_that_needs_noise_is_tried_beside_dropout():
 
 @pytest.mark.parametrize("world", WORLDS)
 def test_the_example_of_a_world_is_of_its_kind(world):
-    scope, here = {}, WORLDS[world]
+    scope, example = {}, EXAMPLES[world]
 
-    exec(f"import dampen\n{here.example.data}\n{here.example.model}", scope)
+    exec(f"import dampen\n{example.data}\n{example.model}", scope)
 
-    assert as_dataset(scope["data"]).words == here.data().words
-    assert scope["data"] == "digits" or not here.example.command
+    assert as_dataset(scope["data"]).words == WORLDS[world].data().words
+    assert scope["data"] == "digits" or not example.command
 
 
 # ------------------------------------------------------------------ worlds, costs

@@ -25,7 +25,7 @@ from .contracts import (
 from .presets import alone
 from .recipe import Recipe
 from .techniques import ASKED_FOR, CATALOGUE, room_of
-from .worlds import WORLDS, Example, world_for
+from .worlds import EXAMPLES, Example, world_for
 
 WIDTH = 80
 USE = "Use it"
@@ -42,7 +42,7 @@ def card(technique: type) -> dict[str, Any]:
     on the command line, "" where that cannot say it."""
     rule, *paragraphs = _paragraphs(technique.__doc__ or "")
     built, recipe = technique(), _trial(technique)
-    shown = WORLDS[world_for(technique)].example
+    shown = EXAMPLES[world_for(technique)]
     return {
         "name": technique.__name__,
         "room": room_of(technique) if technique in CATALOGUE else "",

@@ -1,5 +1,5 @@
-"""Problems of every kind. For the laws small ones, data and a network that train in a blink; for a reader's own trial
-an example in Python, of a size that shows something."""
+"""Problems of every kind: for the laws small ones, data and a network that train in a blink; for a reader an example
+in Python, of a size that shows something."""
 
 from __future__ import annotations
 
@@ -21,30 +21,12 @@ from .training.problem import Problem, check_fits, check_recipe
 ROWS = 96
 
 
-class Example(NamedTuple):
-    """Python that names `data` and `model` of a world's kind, as a person writes it; `command`: the same on the command
-    line, where that can say it."""
-
-    data: str
-    model: str
-    command: str = ""
-
-
-DIGITS = Example('data = "digits"', "model = dampen.MLP()", "dampen compare digits")
-WINE = "from sklearn.datasets import load_wine\ndata = load_wine(return_X_y=True)"
-SERIES = """\
-from sklearn.datasets import load_digits
-digits = load_digits()
-data = digits.images, digits.target  # eight channels, eight times"""
-
-
 class World(NamedTuple):
     """data() -> Dataset; model(activation) -> factory."""
 
     data: Callable[[], Dataset]
     model: Callable[[str], Any]
     batch_size: int = 11
-    example: Example = DIGITS
 
 
 def small_problem(
@@ -139,17 +121,54 @@ def _mlp(activation: str) -> MLP:
 WORLDS: dict[str, World] = {
     "blobs": World(small_data, _mlp),
     "blobs, batches of 16": World(small_data, _mlp, 16),
-    "blobs, selu": World(
-        small_data,
-        lambda _: MLP((12, 8), "selu"),
-        example=DIGITS._replace(model='model = dampen.MLP((128, 128), "selu")', command=""),
-    ),
-    "blobs, convolutions": World(
-        small_data,
-        lambda activation: CNN((4, 6), activation),
-        example=DIGITS._replace(model="model = dampen.CNN()", command="dampen compare digits --model cnn"),
-    ),
-    "columns": World(_table, _mlp, example=Example(WINE, DIGITS.model)),
-    "waves": World(_series, _mlp, example=Example(SERIES, DIGITS.model)),
+    "blobs, selu": World(small_data, lambda _: MLP((12, 8), "selu")),
+    "blobs, convolutions": World(small_data, lambda activation: CNN((4, 6), activation)),
+    "columns": World(_table, _mlp),
+    "waves": World(_series, _mlp),
 }
 """What fits in the first needs no other."""
+
+
+# ------------------------------------------------------------------ the same kinds, for a reader
+
+
+class Example(NamedTuple):
+    """Python that names `data` and `model`, as a person writes it. command: the same on the command line, where that
+    can say it."""
+
+    data: str
+    model: str
+    command: str = ""
+
+
+DIGITS = 'data = "digits"'
+WINE = """\
+from sklearn.datasets import load_wine
+data = load_wine(return_X_y=True)"""
+SERIES = """\
+from sklearn.datasets import load_digits
+digits = load_digits()
+data = digits.images, digits.target  # eight channels, eight times"""
+WORDS = """\
+import torch
+ids = torch.randint(2, 40, (600, 12))
+yes = (ids < 5).any(1).long()  # does it hold one of three words?
+targets = torch.nn.functional.one_hot(yes).float()
+data = dampen.Dataset("words", ids, targets, "classes", num_tokens=40)"""
+MODEL = "model = dampen.MLP()"
+
+EXAMPLES: dict[str, Example] = {
+    "blobs": Example(DIGITS, MODEL, "dampen compare digits"),
+    "blobs, batches of 16": Example(DIGITS, MODEL, "dampen compare digits"),
+    "blobs, selu": Example(DIGITS, 'model = dampen.MLP((128, 128), "selu")'),
+    "blobs, convolutions": Example(DIGITS, "model = dampen.CNN()", "dampen compare digits --model cnn"),
+    "blobs, residual": Example(DIGITS, "model = dampen.ResidualCNN()"),
+    "blobs, two branches": Example(DIGITS, "model = dampen.ResidualCNN(num_branches=2)"),
+    "blobs, equal widths": Example(DIGITS, MODEL, "dampen compare digits"),
+    "cells": Example(WINE, MODEL),
+    "columns": Example(WINE, MODEL),
+    "waves": Example(SERIES, MODEL),
+    "words, transformer": Example(WORDS, "model = dampen.Transformer()"),
+    "words, lstm": Example(WORDS, "model = dampen.LSTM()"),
+}
+"""Of every world."""

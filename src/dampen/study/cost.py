@@ -18,7 +18,7 @@ from ..training.measure import ready, run_as, seconds_of
 from ..training.plan import Ability, PackPlan, make_plan, threads
 from ..training.problem import Member, Problem
 from ..training.run import Run
-from ..worlds import WORLDS, world_for
+from ..worlds import EXAMPLES, world_for
 
 ROUNDS = 9
 STEPS = 4
@@ -56,7 +56,7 @@ def in_turns(runs: Mapping[str, Run], steps: int) -> dict[str, list[float]]:
 def cost_of(technique: type, members: int = 1) -> dict[str, Any]:
     """What a training step of that many networks costs with the technique and without it, on this machine, with the
     data and the network of the technique's card; planned and recorded as a training of 40 epochs is. Strict JSON."""
-    example = WORLDS[world_for(technique)].example
+    example = EXAMPLES[world_for(technique)]
     scope: dict[str, Any] = {}
     exec(f"import dampen\n{example.data}\n{example.model}", scope)  # what the card shows a reader
     problem = Problem(as_dataset(scope["data"]), scope["model"])
