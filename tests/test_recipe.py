@@ -1,3 +1,4 @@
+import contextlib
 import math
 
 import pytest
@@ -26,13 +27,24 @@ from dampen import (
     WeightDecay,
     load_recipe,
 )
-from dampen.contracts import HOOKS, hooks_of, switches
+from dampen.contracts import HOOKS, KINDS, contradict, hooks_of, switches, technique
+from dampen.data.facts import words_of
 from dampen.optimizers import OPTIMIZERS
 from dampen.presets import alone, candidates, default
 from dampen.recipe import from_dict, from_toml, parse
 from dampen.techniques import CATALOGUE
 
-EVERYTHING = Recipe(tuple(technique() for technique in CATALOGUE))
+
+def as_much_as_goes_together():
+    """The techniques of the catalogue in order, without those that conflict with one before."""
+    recipe = Recipe()
+    for declared in CATALOGUE:
+        with contextlib.suppress(DampenError):
+            recipe = Recipe((*recipe.techniques, declared()))
+    return recipe
+
+
+EVERYTHING = as_much_as_goes_together()
 
 
 def namespace():
@@ -148,6 +160,71 @@ def test_a_recipe_refuses_what_conflicts_with_a_sentence(techniques, message):
         Recipe(techniques)
 
     assert str(raised.value) == message
+
+
+@technique
+class OfTokens:
+    """ids <- ids. A technique for texts, 2026."""
+
+    needs = ("tokens",)
+
+    def batch(self, batch, draws, at):
+        return batch
+
+
+@technique
+class OfPlaces:
+    """x <- x. A technique for images and series, 2026."""
+
+    needs = ("classes", "places")
+
+    def batch(self, batch, draws, at):
+        return batch
+
+
+@technique
+class OfNumbers:
+    """x <- x. A technique for inputs that are numbers, 2026."""
+
+    needs = ("continuous",)
+
+    def batch(self, batch, draws, at):
+        return batch
+
+
+def test_techniques_for_different_kinds_of_data_are_refused_with_a_sentence_that_names_both():
+    with pytest.raises(DampenError) as raised:
+        Recipe((L2(), OfTokens(), dampen.RandomAffine()))
+
+    assert str(raised.value) == (
+        "OfTokens needs texts as token ids (N, T), RandomAffine needs images (N, C, H, W); no data are both. "
+        "Keep one of the two."
+    )
+
+
+@pytest.mark.parametrize("other", [OfPlaces(), OfNumbers()])
+def test_token_ids_are_no_numbers_and_have_no_places(other):
+    with pytest.raises(DampenError, match=rf"^{type(other).__name__} needs .*, OfTokens needs .*; no data are both"):
+        Recipe((other, OfTokens()))
+
+
+def test_needs_that_one_kind_of_data_answers_go_together():
+    assert len(Recipe((OfPlaces(), dampen.RandomAffine(), OfNumbers(), FocalLoss())).techniques) == 4
+    assert len(Recipe((OfTokens(), FocalLoss(), dampen.BatchNorm())).techniques) == 3
+
+
+def test_needs_contradict_where_no_kind_of_inputs_answers_them_all():
+    assert contradict("images", "series")
+    assert contradict("places", "table")
+    assert contradict("tokens", "continuous")
+    assert not contradict("images", "places", "continuous", "classes", "recurrent")
+    assert not contradict("tokens", "embeddings", "noise")
+    assert not contradict()
+
+
+@pytest.mark.parametrize(("kind", "shape"), [("images", (1, 8, 8)), ("series", (2, 12)), ("table", (6,))])
+def test_kinds_of_inputs_answer_the_words_that_data_answer(kind, shape):
+    assert words_of("numbers", shape) == {*KINDS[kind]}
 
 
 @pytest.mark.parametrize("of", [3, None, ["optimizer.lr"]])

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 from typing import Any
 
-from .contracts import HOOKS, NEEDS, Tunable, declarations, hooks_of, needs_of
+from .contracts import (
+    HOOKS,
+    KINDS,
+    NEEDS,
+    ONE_PER_RECIPE,
+    SITES,
+    Tunable,
+    contradict,
+    declarations,
+    hooks_of,
+    needs_of,
+    switches,
+    touches,
+    tunables,
+)
+from .presets import alone
+from .recipe import Recipe
 from .techniques import ASKED_FOR, CATALOGUE, room_of
+from .worlds import EXAMPLES, Example, world_for
 
 WIDTH = 80
+USE = "Use it"
+"""How the paragraph begins that says when to use a technique, and when not."""
 
 
 def catalogue() -> list[dict[str, Any]]:
@@ -18,39 +38,54 @@ def catalogue() -> list[dict[str, Any]]:
 
 
 def card(technique: type) -> dict[str, Any]:
-    """Strict JSON: name, room, summary, rule, notes, source, strengths, choices, hooks, passes, needs, example."""
+    """Strict JSON: everything there is to say about a technique. example: lines of Python that run; command: the same
+    on the command line, "" where that cannot say it."""
     rule, *paragraphs = _paragraphs(technique.__doc__ or "")
-    built = technique()
+    built, recipe = technique(), _trial(technique)
+    shown = EXAMPLES[world_for(technique)]
     return {
         "name": technique.__name__,
-        "room": room_of(technique),
+        "room": room_of(technique) if technique in CATALOGUE else "",
         "summary": _summary(technique),
         "rule": rule,
-        "notes": paragraphs[:-1],
+        "notes": [part for part in paragraphs[:-1] if not part.startswith(USE)],
+        "use": next((part for part in paragraphs if part.startswith(USE)), ""),
         "source": paragraphs[-1] if paragraphs else "",
         "values": [_value(name, info) for name, info in declarations(technique).items()],
-        "hooks": [HOOKS[hook].signature for hook in hooks_of(built)],
+        "hooks": [{"signature": HOOKS[hook].signature, "does": HOOKS[hook].meaning} for hook in hooks_of(built)],
         "passes": getattr(technique, "num_passes", 1),
         "needs": [NEEDS[need] for need in needs_of(technique)],
+        "sites": SITES.get(getattr(built, "sites", None), ""),
+        "excludes": _excludes(technique),
         "offered": technique not in ASKED_FOR,
-        "example": f"dampen compare digits --recipe '{_example(technique)}'",
+        "example": _example(recipe, shown),
+        "command": shown.command and f"{shown.command} --recipe '{' + '.join(_called(recipe))}'",
     }
 
 
 def text_of(record: dict[str, Any]) -> str:
     """The card as text, 80 columns wide."""
-    lines = [*_wrapped(f"{record['name']}: {record['summary']}"), "", *_wrapped(record["rule"], "  ")]
-    for note in record["notes"]:
-        lines += ["", *_wrapped(note)]
-    if record["values"]:
-        lines += [""]
-    for value in record["values"]:
-        lines += _wrapped(f"{value['name']} = {value['default']}: {value['meaning']}{_range(value)}", "  ", "      ")
-    lines += ["", f"  passes over the batch per step: {record['passes']}"]
-    lines += [f"  hooks: {', '.join(signature.split('(')[0] for signature in record['hooks'])}"]
-    if record["needs"]:
-        lines += _wrapped(f"needs: {'; '.join(record['needs'])}", "  ", "      ")
-    lines += ["", *_wrapped(record["source"]), "", f"  {record['example']}"]
+    lines = [*_wrapped(f"{record['name']}: {record['summary']}"), ""]
+    for line in record["rule"].splitlines():
+        lines += _wrapped(line, "  ", "    ")
+    for paragraph in [*record["notes"], record["use"]]:
+        lines += ["", *_wrapped(paragraph)] if paragraph else []
+    values = {f"{value['name']} = {value['default']}": value for value in record["values"]}
+    width = min(max(map(len, values), default=0), 26)
+    lines += [""] if values else []
+    for name, value in values.items():
+        off = "" if value.get("off") is None else f"off at {_short(value['off'])}"
+        told = "; ".join(filter(None, [value["meaning"], value["legal"], off]))
+        lines += _wrapped(told, f"  {name:<{width}}  ", " " * (width + 4))
+    lines += ["", *_row("hooks", "; ".join(f"{h['signature'].split('(')[0]} ({h['does']})" for h in record["hooks"]))]
+    lines += _row("passes", f"{record['passes']} over the batch per step")
+    lines += _row("needs", "; ".join(record["needs"]))
+    lines += _row("works on", record["sites"])
+    lines += _row("excludes", "; ".join(record["excludes"]))
+    lines += _row("paper", record["source"])
+    lines += ["", *(f"  {line}" for line in record["example"])]
+    if record["command"]:
+        lines += ["", f"  {record['command']}"]
     return "\n".join(lines)
 
 
@@ -61,42 +96,68 @@ def _summary(technique: type) -> str:
 
 
 def _paragraphs(text: str) -> list[str]:
-    return [" ".join(part.split()) for part in textwrap.dedent("    " + text).strip().split("\n\n")]
+    """Each on one line, but for the remark that stands after a gap behind a rule."""
+    rule, *others = textwrap.dedent("    " + text).strip().split("\n\n")
+    parts = [" ".join(part.split()) for part in re.split(r" {4,}(?=\S)", " ".join(rule.splitlines()))]
+    return ["\n".join(parts), *(" ".join(part.split()) for part in others)]
 
 
 def _value(name: str, info: Any) -> dict[str, Any]:
+    told = {"name": name, "default": _plain(info.default), "legal": info.legal, "meaning": info.meaning}
     if isinstance(info, Tunable):
-        return {
-            "name": name,
-            "default": _plain(info.default),
-            "off": _plain(info.off),
-            "legal": info.legal,
-            "search": [_plain(edge) for edge in info.search],
-            "log": info.log,
-            "meaning": info.meaning,
-        }
-    choices = None if info.choices is None else list(info.choices)
-    return {"name": name, "default": _plain(info.default), "choices": choices, "meaning": info.meaning}
-
-
-def _range(value: dict[str, Any]) -> str:
-    if "legal" not in value:
-        return f" ({', '.join(map(str, value['choices']))})" if value["choices"] else ""
-    off = "" if value["off"] is None else f", off at {value['off']}"
-    return f" ({value['legal']}{off})"
+        return {**told, "off": _plain(info.off), "search": [_plain(edge) for edge in info.search], "log": info.log}
+    return {**told, "choices": None if info.choices is None else list(info.choices)}
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, float) and value in (float("inf"), float("-inf")):
         return "inf" if value > 0 else "-inf"
-    return value
+    return list(value) if isinstance(value, tuple) else value
 
 
-def _example(technique: type) -> str:
-    for name, info in declarations(technique).items():
-        if isinstance(info, Tunable) and info.off is not None:
-            return f"{technique.__name__}({name}={info.default:g})"
-    return technique.__name__
+def _short(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+def _excludes(technique: type) -> list[str]:
+    """What a recipe refuses beside this technique: it follows from the table of hooks and from its needs."""
+    others = [f"other techniques that {what}" for hook, what in ONE_PER_RECIPE.items() if touches(technique, hook)]
+    kinds = [kind for kind in KINDS if any(contradict(need, kind) for need in needs_of(technique))]
+    return others + ([f"techniques that need {' or '.join(kinds)}"] if kinds else [])
+
+
+# ------------------------------------------------------------------ how to try it
+
+
+def _trial(technique: type) -> Recipe:
+    """A recipe to try: the first switching strength is named, at its default, or where that is off half-way to the
+    end of its search."""
+    for name, info in tunables(technique).items():
+        if info.off is not None:
+            value = info.default if info.default != info.off else info.search[1] / 2
+            return alone(technique(**{name: value}))
+    return alone(technique())
+
+
+def _example(recipe: Recipe, shown: Example) -> list[str]:
+    """Python that compares the recipe with the baseline, on data and with a network of its kind."""
+    parts = [f"dampen.{part}" for part in _called(recipe)]
+    tried = parts[0] if len(parts) == 1 else f"dampen.Recipe([{', '.join(parts)}])"
+    lines = f"import dampen\n{shown.data}\n{shown.model}\nrecipe = {tried}\n"
+    return [*lines.splitlines(), "print(dampen.compare(model, data, [recipe], seeds=6))"]
+
+
+def _called(recipe: Recipe) -> list[str]:
+    """Each technique as a call that names its first switching strength."""
+    calls = []
+    for part in recipe.techniques:
+        name = next(iter(switches(part)), "")
+        calls.append(f"{type(part).__name__}({name and f'{name}={getattr(part, name):g}'})")
+    return calls
+
+
+def _row(name: str, text: str) -> list[str]:
+    return _wrapped(text, f"  {name:<9} ", " " * 12) if text else []
 
 
 def _wrapped(text: str, first: str = "", then: str | None = None) -> list[str]:

@@ -59,11 +59,15 @@ class Tunable:
     @property
     def legal(self) -> str:
         """The legal range in words, as the error message says it."""
-        if math.isinf(self.high):
-            return f"at least {self.low:g}" if not math.isinf(self.low) else "a number"
-        if math.isinf(self.low):
-            return f"at most {self.high:g}"
-        return f"between {self.low:g} and {self.high:g}"
+        return _legal(self.low, self.high)
+
+
+def _legal(low: float, high: float) -> str:
+    if math.isinf(high):
+        return f"at least {low:g}" if not math.isinf(low) else "a number"
+    if math.isinf(low):
+        return f"at most {high:g}"
+    return f"between {low:g} and {high:g}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +87,13 @@ class Structural:
             known = ", ".join(repr(choice) for choice in self.choices)
             raise DampenError(f"{who} must be one of {known}; got {value!r}.")
         return value if self.low is None else self._number(who, value)
+
+    @property
+    def legal(self) -> str:
+        """What it may be in words; "" where that is not declared (paths in a model)."""
+        if self.choices is not None:
+            return f"one of {', '.join(map(str, self.choices))}"
+        return "" if self.low is None else _legal(self.low, self.high)
 
     def _number(self, who: str, value: Any) -> int | float:
         """A whole number where the default is one, else any number; from `low` to `high`."""
@@ -336,6 +347,13 @@ NEEDS = {
 }
 """The closed vocabulary of `needs`, each word with what an error message says of it."""
 
+KINDS = {
+    "images": ("images", "places", "continuous"),
+    "series": ("series", "places", "continuous"),
+    "table": ("table", "continuous"),
+    "tokens": ("tokens",),
+}
+"""The kinds of inputs, each with the words of `needs` that it answers. Data are of one kind."""
 
 SITES = {
     "inputs": "what goes into the model",
@@ -361,3 +379,9 @@ def hooks_of(declared: Any) -> tuple[str, ...]:
 
 def needs_of(declared: Any) -> tuple[str, ...]:
     return tuple(getattr(declared, "needs", ()))
+
+
+def contradict(*needs: str) -> bool:
+    """Whether no kind of inputs answers all of these needs; those that speak of something else count for nothing."""
+    of_inputs = {need for need in needs if any(need in words for words in KINDS.values())}
+    return not any(of_inputs <= {*words} for words in KINDS.values())

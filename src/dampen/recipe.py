@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import itertools
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from .contracts import (
     ONE_PER_RECIPE,
     Clock,
     Decision,
+    contradict,
     declarations,
     hooks_of,
     is_off,
@@ -211,6 +213,12 @@ def _check_conflicts(named: Mapping[str, Any]) -> None:
         rivals = [name for name, t in named.items() if touches(t, hook)]
         if len(rivals) > 1:
             raise DampenError(f"{rivals[0]} and {rivals[1]} both {what}; keep one.")
+    for first, second in itertools.combinations(named, 2):
+        for one, other in itertools.product(needs_of(named[first]), needs_of(named[second])):
+            if contradict(one, other):
+                raise DampenError(
+                    f"{first} needs {NEEDS[one]}, {second} needs {NEEDS[other]}; no data are both. Keep one of the two."
+                )
     makes_noise = any(touches(t, "activation") or touches(t, "parameters") for t in named.values())
     for name, technique in named.items():
         if "noise" in needs_of(technique) and not makes_noise:

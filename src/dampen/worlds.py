@@ -1,4 +1,5 @@
-"""Small problems of every kind, for the laws: data and a network that train in a blink."""
+"""Problems of every kind: for the laws small ones, data and a network that train in a blink; for a reader an example
+in Python, of a size that shows something."""
 
 from __future__ import annotations
 
@@ -15,8 +16,10 @@ from .data.dataset import Dataset, from_arrays
 from .data.schema import Column, Schema
 from .errors import DampenError
 from .models import CNN, LSTM, MLP, ResidualCNN, Transformer
+from .models.layout import Layout
 from .presets import alone
-from .training.problem import Problem, check_fits
+from .recipe import Recipe
+from .training.problem import Problem, check_fits, check_recipe
 
 ROWS = 96
 
@@ -38,24 +41,40 @@ def small_problem(
 ) -> Problem:
     """Tanh by default: at a ReLU's kink rounding can flip a unit. Five steps an epoch, three where batches are
     larger."""
-    data, model, batch_size = WORLDS[world]
+    here = WORLDS[world]
     return Problem(
-        data(), model(activation), epochs=epochs, batch_size=batch_size, dtype=dtype, device=torch.device(device)
+        here.data(),
+        here.model(activation),
+        epochs=epochs,
+        batch_size=here.batch_size,
+        dtype=dtype,
+        device=torch.device(device),
     )
 
 
 @functools.cache
 def world_for(technique: type) -> str:
     """The first world that has what the technique needs; raises `DampenError` where none has."""
+    return world_of(alone(technique()))
+
+
+def world_of(recipe: Recipe) -> str:
+    """The first world that suits the recipe; raises `DampenError` where none does."""
     refusals = {}
     for world in WORLDS:
         try:
-            check_fits(small_problem(world=world), alone(technique()))
+            check_recipe(recipe, *_tried(world))
         except DampenError as error:
             refusals[world] = str(error)
         else:
             return world
-    raise DampenError(f"{technique.__name__} must work in one of the small worlds; got {refusals}.")
+    raise DampenError(f"{', '.join(recipe.named)} must work in one of the small worlds; got {refusals}.")
+
+
+@functools.cache
+def _tried(world: str) -> tuple[Problem, Layout]:
+    problem = small_problem(world=world)
+    return problem, check_fits(problem, Recipe())
 
 
 def problem_for(technique: type, dtype: torch.dtype = torch.float64, epochs: int = 4, device: str = "cpu") -> Problem:
@@ -163,3 +182,48 @@ WORLDS: dict[str, World] = {
     "words, lstm": World(_words, lambda _: _loud(LSTM(6))),
 }
 """What fits in the first needs no other."""
+
+
+# ------------------------------------------------------------------ the same kinds, for a reader
+
+
+class Example(NamedTuple):
+    """Python that names `data` and `model`, as a person writes it. command: the same on the command line, where that
+    can say it."""
+
+    data: str
+    model: str
+    command: str = ""
+
+
+DIGITS = 'data = "digits"'
+WINE = """\
+from sklearn.datasets import load_wine
+data = load_wine(return_X_y=True)"""
+SERIES = """\
+from sklearn.datasets import load_digits
+digits = load_digits()
+data = digits.images, digits.target  # eight channels, eight times"""
+WORDS = """\
+import torch
+ids = torch.randint(2, 40, (600, 12))
+yes = (ids < 5).any(1).long()  # does it hold one of three words?
+targets = torch.nn.functional.one_hot(yes).float()
+data = dampen.Dataset("words", ids, targets, "classes", num_tokens=40)"""
+MODEL = "model = dampen.MLP()"
+
+EXAMPLES: dict[str, Example] = {
+    "blobs": Example(DIGITS, MODEL, "dampen compare digits"),
+    "blobs, batches of 16": Example(DIGITS, MODEL, "dampen compare digits"),
+    "blobs, selu": Example(DIGITS, 'model = dampen.MLP((128, 128), "selu")'),
+    "blobs, convolutions": Example(DIGITS, "model = dampen.CNN()", "dampen compare digits --model cnn"),
+    "blobs, residual": Example(DIGITS, "model = dampen.ResidualCNN()"),
+    "blobs, two branches": Example(DIGITS, "model = dampen.ResidualCNN(num_branches=2)"),
+    "blobs, equal widths": Example(DIGITS, MODEL, "dampen compare digits"),
+    "cells": Example(WINE, MODEL),
+    "columns": Example(WINE, MODEL),
+    "waves": Example(SERIES, MODEL),
+    "words, transformer": Example(WORDS, "model = dampen.Transformer()"),
+    "words, lstm": Example(WORDS, "model = dampen.LSTM()"),
+}
+"""Of every world."""

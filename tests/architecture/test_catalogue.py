@@ -90,6 +90,18 @@ def test_a_technique_has_a_test_of_its_own(technique):
     assert any(name.startswith("test_") for name in functions)
 
 
+@pytest.mark.parametrize("technique", CATALOGUE, ids=named)
+def test_a_technique_says_in_one_paragraph_when_to_use_it(technique):
+    _, *paragraphs = inspect.getdoc(technique).split("\n\n")
+
+    told = [" ".join(part.split()) for part in paragraphs if part.startswith("Use it")]
+
+    assert len(told) == 1, f"{technique.__name__} must have one paragraph that starts with 'Use it'"
+    assert told[0].endswith(".")
+    assert told[0].count(". ") <= 1, "one or two sentences"
+    assert not paragraphs[-1].startswith("Use it"), "the paper stands last"
+
+
 def test_what_is_offered_only_when_asked_is_in_the_catalogue():
     assert {*ASKED_FOR} <= {*CATALOGUE}
 

@@ -13,10 +13,10 @@ SRC = Path(dampen.__file__).parent
 FLOORS = {
     **dict.fromkeys(("contracts", "randomness", "philox", "kernels", "tensors", "modules", "images", "errors", "reference"), 0),
     **dict.fromkeys(("techniques", "data", "models", "optimizers"), 1),
-    **dict.fromkeys(("recipe", "presets", "cards"), 2),
+    **dict.fromkeys(("recipe", "presets"), 2),
     "training": 3,
     **dict.fromkeys(("evidence", "laws", "worlds"), 4),
-    "study": 5,
+    **dict.fromkeys(("study", "cards"), 5),
     "diagnosis": 6,
     "reporting": 7,
     **dict.fromkeys(("integrations", "cli"), 8),

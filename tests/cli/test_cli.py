@@ -204,6 +204,9 @@ OTHERS = {
     "list as json": ["techniques", "--json"],
     "card": ["techniques", "Dropout"],
     "unknown card": ["techniques", "Dropot"],
+    "measured card": ["techniques", "Dropout", "--measure"],
+    "measured card as json": ["techniques", "L2", "--measure", "--json"],
+    "nothing to measure": ["techniques", "--measure"],
     "no such option": ["compare", "digits", "--recipes", "Dropout"],
     "no such command": ["comparr"],
     "no number of seeds": ["compare", "digits", "--seeds", "many"],
@@ -428,12 +431,38 @@ def test_a_card_says_rule_strengths_ranges_paper_and_how_to_try_it(ran):
     for words in (
         "Dropout: silence random units",
         "x <- x * keep / (1 - rate)",
-        "rate = 0.5: share of units silenced (between 0 and 1, off at 0.0)",
-        "hooks: activation",
+        "rate = 0.5           share of units silenced; between 0 and 1; off at 0",
+        "hooks     activation",
+        "print(dampen.compare(model, data, [recipe], seeds=6))",
         "Srivastava et al.",
         "dampen compare digits --recipe 'Dropout(rate=0.5)'",
     ):
         assert words in out
+
+
+def test_a_measured_card_ends_with_the_cost_of_a_step_with_and_without_the_technique(ran):
+    code, out, err = ran["measured card"]
+
+    card_text, _, table = out.partition("  a training step here")
+    assert (code, err) == (0, "")
+    assert card_text.rstrip() == ran["card"].out.rstrip()
+    assert table.split()[:3] == ["with", "without", "ratio"]
+    assert [line.split("  ")[1].strip() for line in table.splitlines()[1:3]] == ["one network", "a pack of 12"]
+    assert "digits: 1797 rows" in table
+    assert too_wide(out) == []
+
+
+def test_a_measured_card_is_strict_json(ran):
+    record = strict_json(ran["measured card as json"].out)
+
+    assert [cost["members"] for cost in record["cost"]] == [1, 12]
+    assert all(cost["ratio"] > 0 for cost in record["cost"])
+
+
+def test_measuring_nothing_is_a_mistake(ran):
+    message = "--measure needs the name of a technique; got none. Use `dampen techniques MixUp --measure`.\n"
+
+    assert ran["nothing to measure"] == Ran(2, "", f"dampen: {message}")
 
 
 @pytest.mark.parametrize("technique", CATALOGUE, ids=lambda t: t.__name__)
@@ -479,7 +508,7 @@ OPTIONS = {
         "--precision",
     },
     "data": {"folder"},
-    "techniques": {"name", "--json"},
+    "techniques": {"name", "--json", "--measure"},
 }
 
 

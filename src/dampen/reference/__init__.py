@@ -5,7 +5,11 @@ weights are drawn by the caller. The tests hold the fast code against these func
 own gradients against central differences.
 """
 
-from .batch import label_smoothing, mixup, random_affine
+from .batch import (
+    label_smoothing,
+    mixup,
+    random_affine,
+)
 from .depth import (
     shake_drop_backward,
     shake_drop_forward,
@@ -13,8 +17,15 @@ from .depth import (
     shake_shake_forward,
     stochastic_depth,
 )
-from .epoch import early_stopping, one_cycle
-from .gradient import clip_norm, global_norm, sam
+from .epoch import (
+    early_stopping,
+    one_cycle,
+)
+from .gradient import (
+    clip_norm,
+    global_norm,
+    sam,
+)
 from .images import (
     color_jitter,
     cutmix,
@@ -47,8 +58,6 @@ from .model import (
     freeze,
     weight_noise,
 )
-from .rows import disturb_label, feature_mask, input_noise, swap_noise, tabular_cutmix
-from .series import series_jitter, series_scaling, spec_augment, time_mask, time_warp, window_slice
 from .noise import (
     alpha_dropout,
     drop_block,
@@ -60,6 +69,14 @@ from .noise import (
     multi_sample_dropout,
     spatial_dropout_backward,
     spatial_dropout_forward,
+)
+from .rows import (
+    disturb_label,
+    feature_mask,
+    input_noise,
+    swap_noise,
+    tabular_cutmix,
+)
 from .sequences import (
     attention_dropout,
     attention_forward,
@@ -71,7 +88,22 @@ from .sequences import (
     token_swap,
     weight_drop_rnn,
 )
-from .weights import adam, ema, max_norm, rmsprop, sgd, weight_decay
+from .series import (
+    series_jitter,
+    series_scaling,
+    spec_augment,
+    time_mask,
+    time_warp,
+    window_slice,
+)
+from .weights import (
+    adam,
+    ema,
+    max_norm,
+    rmsprop,
+    sgd,
+    weight_decay,
+)
 
 __all__ = [
     "adam",
@@ -85,9 +117,9 @@ __all__ = [
     "color_jitter",
     "cross_entropy",
     "cross_entropy_gradient",
-    "disturb_label",
     "cutmix",
     "cutout",
+    "disturb_label",
     "drop_block",
     "drop_block_seed_rate",
     "drop_connect_backward",
@@ -97,8 +129,8 @@ __all__ = [
     "early_stopping",
     "elastic_deformation",
     "ema",
-    "feature_mask",
     "embedding_dropout",
+    "feature_mask",
     "focal_loss",
     "focal_loss_gradient",
     "freeze",
@@ -134,17 +166,17 @@ __all__ = [
     "shake_shake_backward",
     "shake_shake_forward",
     "softmax",
+    "spatial_dropout_backward",
+    "spatial_dropout_forward",
     "spec_augment",
+    "stochastic_depth",
     "swap_noise",
     "tabular_cutmix",
     "time_mask",
     "time_warp",
-    "trivial_augment",
-    "spatial_dropout_backward",
-    "spatial_dropout_forward",
-    "stochastic_depth",
     "token_dropout",
     "token_swap",
+    "trivial_augment",
     "weight_decay",
     "weight_drop_rnn",
     "weight_noise",

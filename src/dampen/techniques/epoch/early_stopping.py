@@ -13,6 +13,9 @@ class EarlyStopping:
 
     The best weights are served whatever ended the run. A validation loss that is not a number is no improvement.
 
+    Use it wherever there is a validation part: it costs nothing and saves epochs. Give it the patience of the whole
+    run beside a learning-rate schedule, which a stop would cut short.
+
     Prechelt, Early Stopping - But When?, 1998, section 2, in Neural Networks: Tricks of the Trade.
     """
 

@@ -14,6 +14,9 @@ class OneCycle:
     The peak is the recipe's own learning rate; `warmup_fraction` of the steps go up. Equal to torch's OneCycleLR
     with `cycle_momentum=False`.
 
+    Use it when the number of epochs is known beforehand: it reaches in few of them what a constant rate reaches in
+    many. Not where training goes on until it stops improving.
+
     Smith and Topin, Super-Convergence, 2018, section 3, arXiv:1708.07120.
     """
 

@@ -12,6 +12,9 @@ class ClipNorm:
 
     The meaning of torch's `clip_grad_norm_` and Keras' `global_clipnorm` (Keras' `clipnorm` is per tensor).
 
+    Use it where losses jump: recurrent networks, transformers, high learning rates. It guards training more than it
+    fights overfitting; a norm that cuts every step is a smaller learning rate.
+
     Pascanu et al., On the difficulty of training Recurrent Neural Networks, 2013, section 3.2, arXiv:1211.5063.
     """
 

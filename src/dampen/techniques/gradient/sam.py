@@ -16,6 +16,9 @@ class SAM:
     The second pass repeats the first one's noise; batch-norm statistics come from the first alone. The weights
     themselves are never moved and moved back. Twice the cost of a pass.
 
+    Use it when accuracy is worth twice the training time, with small data and noisy labels above all; it adds little
+    where strong augmentation already flattens the minimum.
+
     Foret et al., Sharpness-Aware Minimization for Efficiently Improving Generalization, 2021, algorithm 1,
     arXiv:2010.01412.
     """

@@ -13,6 +13,9 @@ class FocalLoss:
 
     With soft targets every class carries its own factor. Without class weights: they are a technique apart.
 
+    Use it where easy examples drown the rare hard ones, as in detection or with many more rows of one class; its
+    probabilities come out too timid, so calibrate them before you read them.
+
     Lin et al., Focal Loss for Dense Object Detection, 2017, equation 4, arXiv:1708.02002.
     """
 

@@ -16,6 +16,9 @@ class L1:
     A sum over elements, as everywhere in the field. The subgradient strength * sign(w) leaves weights hovering
     around zero, not at zero.
 
+    Use it to see which inputs or weights matter, on wide tables above all; for exact zeros take pruning or the
+    proximal form, and for mere accuracy L2 or WeightDecay.
+
     Tibshirani, Regression Shrinkage and Selection via the Lasso, 1996, equation 1, JRSS B 58.
     """
 

@@ -16,6 +16,9 @@ class L2:
     "full" is Keras' strength * sum w^2; "per_example" the tutorials' strength / (2 m) * sum w^2 with m training
     rows. Coupled: under Adam its gradient is divided like every other; WeightDecay is the decoupled form.
 
+    Use it with SGD, where it equals weight decay, and for small tables and linear models; under Adam prefer
+    WeightDecay.
+
     Krogh and Hertz, A Simple Weight Decay Can Improve Generalization, 1992, equation 1, NIPS 4.
     """
 

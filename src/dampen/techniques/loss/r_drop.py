@@ -17,6 +17,9 @@ class RDrop:
 
     Two forward passes with fresh noise; batch-norm statistics of the first. Twice the cost of a pass.
 
+    Use it beside Dropout, for classification with few rows or for fine-tuning, where a step may cost twice as much;
+    without noise of another technique it has nothing to compare.
+
     Liang et al., R-Drop: Regularized Dropout for Neural Networks, 2021, equation 4, arXiv:2106.14448.
     """
 

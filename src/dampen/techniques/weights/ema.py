@@ -13,6 +13,9 @@ class EMA:
 
     Warmed up, so that the first weights are soon forgotten; buffers (batch-norm statistics) are the newest ones.
 
+    Use it on nearly every longer training: it smooths the last steps at next to no cost. Not for runs of a few half
+    lives, whose average still holds the beginning.
+
     Polyak and Juditsky, Acceleration of Stochastic Approximation by Averaging, 1992, SIAM J. Control Optim. 30.
     """
 

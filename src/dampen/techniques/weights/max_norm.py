@@ -14,6 +14,9 @@ class MaxNorm:
 
     For a convolution a unit is an output channel.
 
+    Use it beside Dropout with high learning rates, where single units run away; with normalisation layers it has
+    little to do, since they undo the scale.
+
     Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting, 2014, section 5.1, JMLR 15.
     """
 

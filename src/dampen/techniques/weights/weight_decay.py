@@ -14,6 +14,9 @@ class WeightDecay:
 
     Biases and norms are left out by module type, never by name.
 
+    Use it as the default decay under Adam, for networks of any kind; 0.01 is mild, and its strength goes with the
+    learning rate. With plain SGD L2 does the same.
+
     Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019, algorithm 2, arXiv:1711.05101.
     """
 
