@@ -74,8 +74,8 @@ class Layout:
     output: the last weight layer. sites: paths by word, in order of execution. running: buffers that a training
     pass changes. shapes: of what each module puts out, without the rows; time_axes: which axis of it (rows counted)
     is time, where one is. selu: whether all activations are SELU. blocks: pairs of a linear or convolutional layer
-    and the activation module after it, where what leaves the activation has the shape of what enters the layer. joined: how many
-    branches each join adds."""
+    and the activation module after it, where what leaves the activation has the shape of what enters the layer. joined:
+    how many branches each join adds."""
 
     tensors: dict[str, Role]
     hidden: tuple[str, ...]
