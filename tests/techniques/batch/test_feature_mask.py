@@ -125,3 +125,10 @@ def test_regression_targets_stay():
 
     agrees(made.targets, batch.targets, rtol=0, atol=0)
     rejects(made.inputs, batch.inputs)
+
+
+def test_at_rate_0_even_the_smallest_number_drawn_hides_nothing():
+    batch, at = a_table()
+    draws = {"uniform": torch.zeros(40, 5, dtype=torch.float64)}
+
+    agrees(lifted(FeatureMask(0.0)).batch(batch, draws, at), batch, rtol=0, atol=0, equal_nan=True)

@@ -146,3 +146,13 @@ def test_an_alpha_out_of_range_is_refused(wrong):
 def test_images_are_refused():
     with pytest.raises(DampenError, match="TabularCutMix needs rows of a table"):
         fit(CNN((4,)), load("digits"), TabularCutMix(), epochs=1)
+
+
+def test_at_probability_0_even_the_smallest_number_drawn_mixes_nothing():
+    batch, at = a_table()
+    draws = lifted(TabularCutMix()).draw(batch, make_key(3, 5), at)
+    draws |= {"mix": torch.tensor(0.0).double(), "uniform": torch.tensor(0.0).double()}
+
+    made = lifted(TabularCutMix(1.0, 0.0)).batch(batch, draws, at)
+
+    agrees(made, batch, rtol=0, atol=0, equal_nan=True)
