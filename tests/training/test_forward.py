@@ -275,6 +275,24 @@ def test_the_site_inputs_is_the_standardised_input_of_an_adopted_network(name):
     assert len(model._forward_pre_hooks) == 1, "the edit is gone, the standardising stays"
 
 
+@pytest.mark.parametrize("name", ["mlp", "convolution and batch norm"])
+def test_what_goes_into_a_layer_is_a_site_and_the_output_layer_s_is_known_by_name(name):
+    model, params, buffers, inputs = case(name)
+    layout = layout_of(model, inputs)
+    seen = []
+    model.get_submodule(layout.output).register_forward_pre_hook(lambda layer, args: seen.append(args[0]))
+
+    outputs, _ = Forward(model, layout.running)(
+        params, buffers, inputs, {layout.into_output: [lambda x, args, place: torch.cat([0 * x, x])]}
+    )
+
+    (x,) = seen
+    bias = params[f"{layout.output}.bias"]
+    agrees(outputs[:7], bias.expand(7, len(bias)))
+    agrees(outputs[7:], F.linear(x, params[f"{layout.output}.weight"], bias))
+    rejects(outputs[7:], outputs[:7])
+
+
 def test_edits_leave_no_trace_in_the_next_pass():
     model, params, buffers, inputs = case("mlp")
     forward = Forward(model, ())
