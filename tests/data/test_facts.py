@@ -71,6 +71,20 @@ def test_a_series_has_facts_per_channel():
     assert facts.mean.shape == (8, 1)
 
 
+def test_the_covariance_of_what_becomes_of_the_training_rows_is_numpy_s():
+    data = from_arrays(WINE.data, WINE.target)
+    rows = split(data, 3).train
+    facts = facts_of(data.inputs.double(), data.targets.double(), "classes", rows=rows)
+
+    mean, covariance = facts.covariance(lambda x: (x - facts.mean) / facts.std)
+    raw_mean, variances = facts.covariance(lambda x: x, diagonal=True)
+
+    taken = data.inputs[rows].double().numpy()
+    agrees([raw_mean, variances], [taken.mean(0), taken.var(0)])
+    agrees(mean, np.zeros(13), atol=1e-10)
+    agrees(covariance, np.corrcoef(taken.T), rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.parametrize("bunch", [load_diabetes(), load_linnerud()], ids=["one column", "three columns"])
 def test_numbers_as_targets_have_a_mean_and_a_deviation_per_column(bunch):
     inputs, targets = training_part(from_arrays(bunch.data, bunch.target))

@@ -8,8 +8,9 @@ from torch.nn import functional as F
 
 from dampen import LSTM, DampenError, Transformer
 from dampen.data import facts_of
-from dampen.models.layout import Role, layout_of
+from dampen.models.layout import RUNNING_NORMS, Role, layout_of
 from dampen.models.markers import AttentionWeights, Branch, Join, Positions
+from dampen.modules import GhostNorm
 
 
 class Calls(nn.Module):
@@ -514,3 +515,42 @@ def test_an_error_without_words_is_reported_in_one_line_too():
         DampenError, match=r"^The model must take inputs of shape \(3, 4\); it failed with: .*ValueError"
     ):
         layout(forward, table())
+
+
+# ------------------------------------------------------------------ blocks
+
+
+def test_blocks_are_layers_with_their_activations_where_the_shape_comes_out_as_it_went_in():
+    same, wider, head = nn.Linear(4, 4), nn.Linear(4, 6), nn.Linear(6, 6)
+    first, second, last = nn.ReLU(), nn.ReLU(), nn.Softplus()
+    layers = {"same": same, "norm": nn.BatchNorm1d(4), "first": first, "wider": wider, "second": second}
+
+    found = layout(
+        lambda self, x: self.last(self.head(self.second(self.wider(self.first(self.norm(self.same(x))))))),
+        table(),
+        **layers,
+        head=head,
+        last=last,
+    )
+
+    assert found.blocks == (("same", "first"),), "not the wider one, not the output layer"
+
+
+def test_a_functional_activation_makes_no_block():
+    found = layout(lambda self, x: self.head(F.relu(self.body(x))), table(), body=nn.Linear(4, 4), head=nn.Linear(4, 2))
+
+    assert found.blocks == ()
+
+
+def test_our_ghost_norm_is_a_norm_with_running_statistics():
+    found = layout(
+        lambda self, x: self.head(self.norm(self.body(x))),
+        table(),
+        body=nn.Linear(4, 4),
+        norm=GhostNorm(4, 16, 1e-5, 0.1),
+        head=nn.Linear(4, 2),
+    )
+
+    assert (found.tensors["norm.weight"].kind, found.tensors["norm.bias"].kind) == ("norm", "norm")
+    assert set(found.running) == {"norm.running_mean", "norm.running_var", "norm.num_batches_tracked"}
+    assert issubclass(GhostNorm, RUNNING_NORMS)

@@ -80,6 +80,34 @@ def test_batch_norm(shape):
     close(grads[2], differences(lambda shift: loss(shift=shift), shift))
 
 
+@pytest.mark.parametrize("num_groups", [1, 2])
+@pytest.mark.parametrize("shape", [(3, 4), (2, 4, 2, 2)])
+def test_layer_norm_and_group_norm(shape, num_groups):
+    x, grad_y = RNG.standard_normal(shape), RNG.standard_normal(shape)
+    gain, shift = RNG.standard_normal(4), RNG.standard_normal(4)
+
+    def loss(x=x, gain=gain, shift=shift):
+        return np.sum(reference.group_norm_forward(x, gain, shift, num_groups, eps=0.01) * grad_y)
+
+    grads = reference.group_norm_backward(grad_y, x, gain, num_groups, eps=0.01)
+
+    close(grads[0], differences(lambda x: loss(x=x), x))
+    close(grads[1], differences(lambda gain: loss(gain=gain), gain))
+    close(grads[2], differences(lambda shift: loss(shift=shift), shift))
+    if num_groups == 1:
+        close(reference.layer_norm_backward(grad_y, x, gain, eps=0.01)[0], grads[0])
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (4, 2, 3, 3)])
+def test_weight_norm(shape):
+    v, g, grad_w = RNG.standard_normal(shape), RNG.standard_normal(4), RNG.standard_normal(shape)
+
+    grad_v, grad_g = reference.weight_norm_backward(grad_w, v, g)
+
+    close(grad_v, differences(lambda v: np.sum(reference.weight_norm(v, g) * grad_w), v))
+    close(grad_g, differences(lambda g: np.sum(reference.weight_norm(v, g) * grad_w), g))
+
+
 @pytest.mark.parametrize("rate", [0.0, 0.4])
 def test_dropout(rate):
     grad_y, kept = RNG.standard_normal((5, 4)), RNG.random((5, 4)) >= rate

@@ -11,6 +11,7 @@ from ...contracts import At, Draws, Tensors, structural, technique
 from ...tensors import changed, unit_dims
 
 TINY = 1e-15
+"""The shortest length, and ten times it the longest that counts as none."""
 
 
 @technique
@@ -43,7 +44,7 @@ class WeightNorm:
         def normed(name: str, v: Tensor) -> Tensor:
             length = _norms(name, v, at)
             factor = (state[name] + at.own[name]) / length
-            return v * torch.where(state[name] > TINY, factor, 1.0)
+            return v * torch.where(state[name] > 10 * TINY, factor, 1.0)
 
         return changed(params, at.layout.weights(self.layers), normed)
 

@@ -20,9 +20,9 @@ class Whitening:
     """x <- W (x - mean),  W = U (S + epsilon)^-1/2 U^T        U S U^T the covariance of the training inputs
 
     The inputs are standardised before, and missing numbers filled. kind "zca" is this; "standardise" takes the
-    covariance's diagonal alone, so that each input number (each pixel) has mean 0 and deviation 1, where an image's
-    channels otherwise share theirs. epsilon is added to the variances before the root. Fitted on the training part, at
-    work in prediction too. Categories of a table stay as they are.
+    covariance's diagonal alone, so that each number (each pixel) has mean 0 and deviation 1, where an image's
+    channels otherwise share theirs. epsilon is added to the variances before the root. Fitted on the training part,
+    at work in prediction too. Categories of a table stay as they are.
 
     Use it where neighbouring inputs say nearly the same: small images in networks without convolutions, correlated
     measurements. A larger epsilon leaves more of the fine detail, which is mostly noise, as small as it was.
@@ -54,7 +54,8 @@ class Whitening:
         def entering(rows: Tensor) -> Tensor:
             args: Any = (rows,)
             for step in steps:  # the fixed first layer: what stands before this one
-                args = step(model, args)
+                changed = step(model, args)
+                args = args if changed is None else changed if isinstance(changed, tuple) else (changed,)
             return args[0].flatten(1)[:, :count]
 
         mean, covariance = at.facts.covariance(entering, diagonal=self.kind == "standardise")
