@@ -42,7 +42,13 @@ def compare(
     seeds: Annotated[int, typer.Option(help="Trainings per recipe, paired; at least 6 can tell, 12 see more.")] = 12,
     epochs: Annotated[int, typer.Option(help="Passes over the training part.")] = 40,
     batch_size: Annotated[int, typer.Option(help="Rows in a batch.")] = 64,
-    model: Annotated[str, typer.Option(help="The network: mlp, or cnn for images.")] = "mlp",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="The network: mlp, cnn or residual (images), transformer or lstm (texts, series). By default "
+            "transformer for texts, else mlp."
+        ),
+    ] = None,
     hidden: Annotated[str | None, typer.Option(help="Hidden layers of the mlp; by default 128,128.")] = None,
     metric: Annotated[
         str | None, typer.Option(help="accuracy, balanced_accuracy, log_loss, r2 or mse; by default what fits.")
@@ -67,6 +73,7 @@ def compare(
     from rich.console import Console
 
     from ..data import open_data
+    from ..models import network_for
     from ..study import compare as run
     from .machine import keep_big_blocks
     from .progress import Progress
@@ -74,11 +81,13 @@ def compare(
     _check_writable(json)
     keep_big_blocks()
     console = Console(highlight=False, soft_wrap=True)
-    network = _network(model, hidden)
+    chosen = _network(model, hidden)
     dataset = open_data(
         data, target=target, task=task, group=group, time=time, text=text, drop=drop or (),
         categorical=categorical or (), categories=categories, scale=scale, skip_broken=skip_broken,
     )  # fmt: skip
+
+    network = chosen or network_for(dataset)
 
     def begin(made: Any) -> None:
         console.print(f"{dataset.describe()}\n{network!r}; seeds: {seeds}; epochs: {epochs}")
@@ -119,20 +128,18 @@ def _recipe(text: str) -> Any:
     return load_recipe(text) if text.endswith(".toml") else parse(text)
 
 
-def _network(model: str, hidden: str | None) -> Any:
-    from ..errors import DampenError
+def _network(model: str | None, hidden: str | None) -> Any:
+    """The network of that name; None for what suits the data."""
+    from .. import models
+    from ..errors import DampenError, NoSuchName
 
-    if model not in ("mlp", "cnn"):
-        raise DampenError(f"--model must be mlp or cnn; got {model!r}.")
-    if model == "cnn":
-        if hidden is not None:
-            raise DampenError("--hidden must not be given with --model cnn. Leave it out.")
-        from ..models.cnn import CNN
-
-        return CNN()
-    from ..models import MLP
-
-    return MLP() if hidden is None else MLP(_widths(hidden))
+    if hidden is not None:
+        if model not in (None, "mlp"):
+            raise DampenError(f"--hidden must not be given with --model {model}. Leave it out.")
+        return models.MLP(_widths(hidden))
+    if model is not None and model not in models.BY_NAME:
+        raise NoSuchName("model", model, models.BY_NAME, f"There are {', '.join(models.BY_NAME)}.")
+    return None if model is None else models.BY_NAME[model]()
 
 
 def _widths(text: str) -> tuple[int, ...]:

@@ -96,14 +96,6 @@ from .series import (
     time_warp,
     window_slice,
 )
-from .weights import (
-    adam,
-    ema,
-    max_norm,
-    rmsprop,
-    sgd,
-    weight_decay,
-)
 from .structure import (
     ghost_batch_norm_forward,
     gradual_unfreezing,
@@ -120,7 +112,14 @@ from .structure import (
     weight_standardization,
     whitening,
 )
-from .weights import adam, ema, max_norm, rmsprop, sgd, weight_decay
+from .weights import (
+    adam,
+    ema,
+    max_norm,
+    rmsprop,
+    sgd,
+    weight_decay,
+)
 
 __all__ = [
     "adam",
@@ -153,8 +152,6 @@ __all__ = [
     "freeze",
     "gaussian_dropout",
     "gaussian_noise",
-    "global_norm",
-    "input_noise",
     "ghost_batch_norm_forward",
     "global_norm",
     "gradual_unfreezing",
@@ -162,15 +159,16 @@ __all__ = [
     "group_norm_forward",
     "groups_of",
     "head_then_all",
+    "input_noise",
     "l1_gradient",
     "l1_penalty",
     "l2_gradient",
     "l2_penalty",
     "label_smoothing",
-    "locked_dropout_backward",
-    "locked_dropout_forward",
     "layer_norm_backward",
     "layer_norm_forward",
+    "locked_dropout_backward",
+    "locked_dropout_forward",
     "log_softmax",
     "max_norm",
     "mixup",
@@ -191,10 +189,12 @@ __all__ = [
     "shake_drop_forward",
     "shake_shake_backward",
     "shake_shake_forward",
+    "skip_connections",
     "softmax",
     "spatial_dropout_backward",
     "spatial_dropout_forward",
     "spec_augment",
+    "spectral_norm",
     "stochastic_depth",
     "swap_noise",
     "tabular_cutmix",
@@ -203,15 +203,12 @@ __all__ = [
     "token_dropout",
     "token_swap",
     "trivial_augment",
-    "skip_connections",
-    "softmax",
-    "spectral_norm",
     "weight_decay",
     "weight_drop_rnn",
     "weight_noise",
-    "window_slice",
     "weight_norm",
     "weight_norm_backward",
     "weight_standardization",
     "whitening",
+    "window_slice",
 ]

@@ -16,7 +16,7 @@ from ..data.duplicates import duplicates, sentence
 from ..data.split import Split, split
 from ..errors import DampenError
 from ..evidence import judge
-from ..models import MLP
+from ..models import network_for
 from ..models.layout import Layout
 from ..presets import BASELINE, DEFAULT, as_recipe, baseline, candidates, default
 from ..recipe import Recipe
@@ -54,10 +54,10 @@ def compare(
 ) -> Comparison:
     """Train every recipe with every seed and judge each against the baseline.
 
-    model: a function that returns a fresh `nn.Module`; by default `MLP((128, 128))`. data: a name,
-    (inputs, targets), (inputs, targets, test inputs, test targets) or a `Dataset`. recipes: by name or in a list;
-    each a `Recipe`, a technique, or text such as "Dropout(rate=0.3) + L2"; by default every technique that suits
-    the problem. Baseline and default are always there. seeds: how many (they are 0, 1, 2, ...), or which.
+    model: a function that returns a fresh `nn.Module`; by default a transformer for texts, else `MLP((128, 128))`.
+    data: a name, (inputs, targets), (inputs, targets, test inputs, test targets) or a `Dataset`. recipes: by name or
+    in a list; each a `Recipe`, a technique, or text such as "Dropout(rate=0.3) + L2"; by default every technique that
+    suits the problem. Baseline and default are always there. seeds: how many (they are 0, 1, 2, ...), or which.
     metric: accuracy, balanced_accuracy, log_loss, r2, mse. tune_lr: three learning rates per recipe, chosen on
     validation. precision: float32, bf16 (products only), or auto: what is measured to be faster. plan: the `plan` of
     an earlier answer, replayed: the same packs give the same bits. Ctrl-C ends the study with the recipes that are
@@ -67,9 +67,8 @@ def compare(
     """
     chosen_seeds = _seeds(seeds)
     dataset = as_dataset(data)
-    problem = Problem(
-        dataset, model or MLP(), epochs, batch_size, metric, device=as_device(device), precision=precision
-    )
+    network = model or network_for(dataset)
+    problem = Problem(dataset, network, epochs, batch_size, metric, device=as_device(device), precision=precision)
     named = _recipes(recipes, problem)
     members = [Member(name, recipe, seed) for name, recipe in _tuned(named, tune_lr).items() for seed in chosen_seeds]
     ability = able(problem)
