@@ -157,7 +157,7 @@ def test_the_example_of_a_card_runs_and_judges_the_technique(record, monkeypatch
 
     def shorter(model, data, recipes, seeds):
         assert seeds == 6
-        answers.append(compare(model, few_rows(data), recipes, seeds=2, epochs=1, precision="float32"))
+        answers.append(compare(model, few_rows(data), recipes, seeds=2, epochs=4, precision="float32"))
         return answers[-1]
 
     compare = dampen.compare

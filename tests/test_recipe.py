@@ -27,12 +27,12 @@ from dampen import (
     WeightDecay,
     load_recipe,
 )
-from dampen.contracts import HOOKS, KINDS, contradict, hooks_of, switches, technique
+from dampen.contracts import HOOKS, KINDS, contradict, hooks_of, is_off, needs_of, switches, technique
 from dampen.data.facts import words_of
 from dampen.optimizers import OPTIMIZERS
 from dampen.presets import alone, candidates, default
 from dampen.recipe import from_dict, from_toml, parse
-from dampen.techniques import CATALOGUE
+from dampen.techniques import ASKED_FOR, CATALOGUE
 
 
 def as_much_as_goes_together():
@@ -514,11 +514,14 @@ def test_explain_keeps_the_recipe_s_order_and_tells_what_differs_from_the_defaul
 
 
 def test_everything_that_suits_is_offered_once_with_baseline_and_default_first():
-    offered = candidates(40, frozenset({"classes", "images", "hidden", "batches"}))
+    words = frozenset({"classes", "continuous", "images", "places", "hidden", "batches"})
+    offered = candidates(40, words)
 
     assert list(offered)[:2] == ["baseline", "default"]
     assert offered["baseline"] == Recipe()
-    assert {type(t) for recipe in list(offered.values())[2:] for t in recipe.techniques} == {*CATALOGUE} - {Freeze}
+    suits = {t for t in CATALOGUE if {*needs_of(t)} <= words | {"noise"} and not is_off(t())}
+    assert {type(t) for recipe in list(offered.values())[2:] for t in recipe.techniques} == suits - {*ASKED_FOR}
+    assert {"MixUp", "RandomAffine", "BatchNorm", "Dropout + RDrop", "OneCycle"} <= offered.keys()
 
 
 def test_what_does_not_suit_is_not_offered():

@@ -161,4 +161,5 @@ def _row(name: str, text: str) -> list[str]:
 
 
 def _wrapped(text: str, first: str = "", then: str | None = None) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=first if then is None else then)
+    then = first if then is None else then
+    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=then, break_on_hyphens=False)

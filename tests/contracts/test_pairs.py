@@ -22,7 +22,7 @@ from dampen.training.run import start
 from dampen.worlds import WORLDS, small_problem, world_of
 
 PAIRS = [pair for pair in itertools.combinations(CATALOGUE, 2) if room_of(pair[0]) == room_of(pair[1])]
-STEPS, WIDTH, BATCH = 2, 6, 16
+STEPS, EPOCHS, WIDTH, BATCH = 2, 40, 6, 16
 
 
 def recipe_of(*techniques):
@@ -84,7 +84,7 @@ def meeting_places():
     for world in WORLDS.values():
         kinds.setdefault(world.data().words - {"classes"}, world.data)
     return [
-        Problem(data(), SomethingForEverybody, epochs=4, batch_size=BATCH, dtype=torch.float64)
+        Problem(data(), SomethingForEverybody, epochs=EPOCHS, batch_size=BATCH, dtype=torch.float64)
         for words, data in kinds.items()
         if {"places", "tokens"} & words
     ]
