@@ -528,4 +528,5 @@ def test_what_does_not_suit_is_not_offered():
     offered = candidates(40, frozenset())
 
     assert not {"RandomAffine", "LabelSmoothing", "FocalLoss", "BatchNorm", "Dropout + RDrop"} & offered.keys()
+    assert not {"InputNoise", "MixUp", "SwapNoise", "TimeWarp", "DisturbLabel"} & offered.keys()
     assert LabelSmoothing not in {type(t) for t in offered["default"].techniques}
