@@ -17,8 +17,8 @@ def test_it_is_the_definition(rate):
 
     y = technique.activation(x, draws, an_at())
 
-    agrees(y, reference.alpha_dropout(x.numpy(), draws["kept"].numpy(), rate))
-    rejects(y, reference.alpha_dropout(x.numpy(), draws["kept"].numpy(), rate + 0.01))
+    agrees(y, reference.alpha_dropout(x.numpy(), draws["keep"].numpy() != 0, rate))
+    rejects(y, reference.alpha_dropout(x.numpy(), draws["keep"].numpy() != 0, rate + 0.01))
 
 
 def test_a_silent_unit_takes_the_lowest_value_of_selu():

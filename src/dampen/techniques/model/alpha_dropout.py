@@ -32,10 +32,10 @@ class AlphaDropout:
     sites: Any = structural("activations", meaning="where: activations, or paths in the model")
 
     def draw(self, thing: Tensor, key: Key, at: At) -> Draws:
-        return {"kept": keep(key, self.rate, thing.shape, thing.dtype) != 0}
+        return {"keep": keep(key, self.rate, thing.shape, thing.dtype)}  # 0 or 1 / q
 
     def activation(self, x: Tensor, draws: Draws, at: At) -> Tensor:
         q = 1 - self.rate
         a = (torch.clamp(q, min=2.0**-16) * (1 + LOWEST**2 * self.rate)) ** -0.5  # type: ignore[call-overload]
-        silent = a * LOWEST * q  # a * alpha' + b, exactly 0 at rate 1
-        return torch.where(draws["kept"], a * (x - LOWEST * self.rate), silent.to(x.dtype))
+        kept, silent = -a * LOWEST * self.rate, a * LOWEST * q  # what a * x is shifted by, and what it is replaced by
+        return x * (a * q * draws["keep"]) + (silent + q * (kept - silent) * draws["keep"])

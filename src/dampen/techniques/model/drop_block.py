@@ -41,10 +41,10 @@ class DropBlock:
     def draw(self, thing: Tensor, key: Key, at: At) -> Draws:
         places = tuple(thing.shape[2:])
         valid = (place - size + 1 for place, size in zip(places, self.clipped(places), strict=True))
-        return {"seeds": keep(key, self.seed_rate(places), (*thing.shape[:2], *valid), torch.bfloat16) == 0}
+        return {"free": keep(key, self.seed_rate(places), (*thing.shape[:2], *valid), torch.bfloat16).bool()}
 
     def activation(self, x: Tensor, draws: Draws, at: At) -> Tensor:
-        kept = (~_blocks(draws["seeds"], self.clipped(x.shape[2:]))).to(x.dtype)
+        kept = _outside_blocks(draws["free"], self.clipped(x.shape[2:])).view(torch.uint8).to(x.dtype)
         mean = kept.mean(dtype=torch.promote_types(x.dtype, torch.float32))  # in bf16 it would be rounded
         return x * (kept / mean.clamp(min=1 / kept.numel()))
 
@@ -76,14 +76,15 @@ def _reach(places: tuple[int, ...], sizes: tuple[int, ...]) -> tuple[Tensor, Ten
     return torch.from_numpy(reached), torch.from_numpy(number / math.prod(places))
 
 
-def _blocks(seeds: Tensor, sizes: Sequence[int]) -> Tensor:
-    """True in the blocks that begin at a seed: (N, C, *valid) -> (N, C, *places). Blocks grow by doubling along one
-    axis after the other: thirty times as fast as a maximum over windows."""
-    for axis, size in enumerate(sizes, start=2):
-        later = seeds.dim() - 1 - axis
-        seeds, width = torch.nn.functional.pad(seeds, (0, 0) * later + (size - 1, size - 1)), 1
+def _outside_blocks(free: Tensor, sizes: Sequence[int]) -> Tensor:
+    """False in the blocks that begin at a seed, which is where `free` is False: (N, C, *valid) -> (N, C, *places).
+    Blocks grow by doubling along one axis after the other: thirty times as fast as a maximum over windows."""
+    for axis in reversed(range(2, free.dim())):
+        size, width = sizes[axis - 2], 1
+        sides = (0, 0) * (free.dim() - 1 - axis) + (size - 1, size - 1)
+        free = torch.nn.functional.pad(free, sides, value=True)
         while width < size:
             step = min(width, size - width)
-            length = seeds.shape[axis] - step
-            seeds, width = seeds.narrow(axis, 0, length) | seeds.narrow(axis, step, length), width + step
-    return seeds
+            length = free.shape[axis] - step
+            free, width = free.narrow(axis, 0, length) & free.narrow(axis, step, length), width + step
+    return free
