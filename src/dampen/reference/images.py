@@ -262,13 +262,12 @@ def _recoloured(v: Array, level: dict[str, float], signed: dict[str, float], rea
     _, _, _, colour, num_bits = reach
     if level["autocontrast"] > 0:
         v = np.stack([(c - c.min()) / (c.max() - c.min()) if c.max() > c.min() else c for c in v])
-    for name, change in (("brightness", _brightness), ("contrast", _contrast), ("saturation", _saturation)):
+    changes = {"brightness": _brightness, "contrast": _contrast, "saturation": _saturation, "sharpness": _sharpness}
+    for name, change in changes.items():
         if level[name] > 0:
             v = change(v, max(1 + colour * signed[name], 0.0))
-    if level["brightness"] + level["contrast"] + level["saturation"] > 0:
+    if any(level[name] > 0 for name in changes):
         v = np.clip(v, 0, 1)
-    if level["sharpness"] > 0:
-        v = np.clip(_sharpness(v, 1 + colour * signed["sharpness"]), 0, 1)
     if (gone := round(num_bits * level["posterize"])) > 0:
         v = np.floor(v * 255 / 2**gone) * 2**gone / 255
     if level["solarize"] > 0:

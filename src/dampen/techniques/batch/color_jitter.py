@@ -35,5 +35,5 @@ class ColorJitter:
     def batch(self, batch: Batch, draws: Draws, at: At) -> Batch:
         strengths = (self.brightness, self.contrast, self.saturation)
         signed = 2 * draws["uniform"] - 1
-        factors = torch.stack([1 + strength * row for strength, row in zip(strengths, signed.unbind(), strict=True)])
+        factors = torch.stack([1 + strength * row for strength, row in zip(strengths, signed.unbind(), strict=True)], 1)
         return batch._replace(inputs=coloured(batch.inputs, at.facts.low, at.facts.high, factors))

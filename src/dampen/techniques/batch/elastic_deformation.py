@@ -43,7 +43,7 @@ class ElasticDeformation:
         field = down.transpose(2, 3) @ self._smoothing(width, images)
         pixel = torch.tensor([2 / width, 2 / height], dtype=images.dtype, device=images.device)
         x, y = centres(width, images).expand(height, width), centres(height, images)[:, None].expand(height, width)
-        grid = torch.stack([x, y]) + self.alpha * pixel[:, None, None] * field
+        grid = torch.addcmul(torch.stack([x, y]), self.alpha * pixel[:, None, None], field)
         return batch._replace(inputs=resampled(images, grid))
 
     def _smoothing(self, length: int, like: Tensor) -> Tensor:
