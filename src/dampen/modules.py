@@ -45,6 +45,15 @@ def check_widths(who: str, layout: Any) -> None:
             )
 
 
+class UnitGroupNorm(nn.GroupNorm):
+    """Group norm of (N, C), without places: the same by layer norm's kernel, three times as fast in a pack."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        size = self.num_channels // self.num_groups
+        standard = functional.layer_norm(x.unflatten(1, (self.num_groups, size)), (size,), eps=self.eps)
+        return standard.flatten(1) * self.weight + self.bias
+
+
 class GhostNorm(nn.modules.batchnorm._BatchNorm):
     """Batch norm over chunks of `ghost_size` rows. Row n is in chunk n mod (number of chunks): batches are in random
     order, and this way no number has to move. The running statistics move once a batch, towards the chunks' mean.

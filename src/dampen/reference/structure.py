@@ -75,11 +75,11 @@ def group_norm_backward(
 
 
 def groups_of(num_channels: int, num_places: int, num_groups: int) -> int:
-    """How many groups a layer gets: the most, up to num_groups, of equal size, two channels and four numbers each"""
+    """How many groups a layer gets: the most, up to num_groups, of equal size, two channels and 16 numbers each"""
     best = 1
     for groups in range(1, num_groups + 1):
         channels = num_channels / groups
-        if channels == int(channels) and channels >= 2 and channels * num_places >= 4:
+        if channels == int(channels) and channels >= 2 and channels * num_places >= 16:
             best = groups
     return best
 

@@ -7,7 +7,7 @@ import math
 from torch import nn
 
 from ...contracts import At, structural, technique
-from ...modules import add_norms, check_widths
+from ...modules import UnitGroupNorm, add_norms, check_widths
 
 
 @technique
@@ -16,7 +16,7 @@ class GroupNorm:
 
     The channels of a layer, in order, fall into groups of one size; mean and variance are over a group's channels
     and places, for each example on its own. A layer gets the most groups, up to num_groups, that divide its channels
-    and leave each group two channels and four numbers (of two numbers a norm leaves but the sign); else one group.
+    and leave each group two channels and sixteen numbers (of two numbers a norm leaves but the sign); else one group.
 
     Use it in convolutional networks with small batches, where batch norm's statistics are too noisy. Networks
     without places gain little from groups; LayerNorm is their norm.
@@ -37,7 +37,8 @@ class GroupNorm:
     def _norm(self, shape: tuple[int, ...]) -> nn.Module:
         channels, places = shape[0], math.prod(shape[1:])
         fits = [n for n in range(1, self.num_groups + 1) if channels % n == 0 and self._large(channels // n, places)]
-        return nn.GroupNorm(max(fits, default=1), channels, self.eps)
+        norm = UnitGroupNorm if len(shape) == 1 else nn.GroupNorm
+        return norm(max(fits, default=1), channels, self.eps)
 
     def _large(self, channels: int, places: int) -> bool:
-        return channels >= 2 and channels * places >= 4
+        return channels >= 2 and channels * places >= 16

@@ -36,7 +36,7 @@ class SpectralNorm:
         state: Tensors = {}
         for name in at.layout.weights(self.layers):
             matrix = _matrix(name, params[name], at)
-            u = torch.arange(len(matrix), dtype=matrix.dtype, device=matrix.device).cos()  # no singular vector's normal
+            u = torch.arange(len(matrix), dtype=matrix.dtype, device=matrix.device).cos()  # at right angles to nothing
             for _ in range(STEPS_AT_START):
                 u, v = _iterated(matrix, u)
             state |= {f"{name}.u": u, f"{name}.v": v}
@@ -53,8 +53,9 @@ class SpectralNorm:
 
     def bake(self, params: Tensors, state: Tensors, at: At) -> Tensors:
         def divided(name: str, w: Tensor) -> Tensor:
-            sigma = state[f"{name}.u"] @ (_matrix(name, w, at) @ state[f"{name}.v"])
-            return w / torch.where(sigma == 0, 1.0, sigma)  # weights that are all zero stay so
+            matrix, u, v = _matrix(name, w, at), state[f"{name}.u"], state[f"{name}.v"]
+            sigma = (matrix * (u[:, None] * v)).sum()  # u^T W v, whose gradient costs less this way
+            return w * (1 / torch.where(sigma == 0, 1.0, sigma))  # weights that are all zero stay so
 
         return changed(params, at.layout.weights(self.layers), divided)
 
@@ -65,7 +66,7 @@ def _matrix(name: str, w: Tensor, at: At) -> Tensor:
 
 def _iterated(matrix: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
     """(u, v) after one power iteration; u stays where the matrix is zero, so that it can go on from there."""
-    v = _unit(matrix.T @ u)
+    v = _unit(u @ matrix)
     moved = _unit(matrix @ v)
     return torch.where((moved != 0).any(), moved, u), v
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import layer_norm
 
 from ...contracts import At, Draws, Tensors, structural, technique
-from ...tensors import changed, unit_dims
+from ...tensors import changed
 
 
 @technique
@@ -39,10 +40,9 @@ class WeightStandardization:
 
     def bake(self, params: Tensors, state: Tensors, at: At) -> Tensors:
         def standardised(name: str, w: Tensor) -> Tensor:
-            var, mean = torch.var_mean(
-                w, dim=unit_dims(w, at.layout.tensors[name].unit_axis), correction=0, keepdim=True
-            )
-            return (w - mean) * (state[name] * torch.rsqrt(var + self.eps))
+            axis = at.layout.tensors[name].unit_axis
+            units = w.movedim(axis, 0)  # one row a unit; the kernel of layer norm does the rest in one go
+            return (layer_norm(units, units.shape[1:], eps=self.eps) * state[name]).movedim(0, axis)
 
         return changed(params, self._names(at), standardised)
 
