@@ -42,7 +42,7 @@ _TECHNIQUES = (
     *("BatchNorm", "ClipNorm", "Dropout", "EMA", "EarlyStopping", "FocalLoss", "Freeze", "L1", "L2"),
     *("LabelSmoothing", "MaxNorm", "MixUp", "OneCycle", "RDrop", "RandomAffine", "SAM", "WeightDecay"),
     "WeightNoise",
-    *("ShakeDrop", "ShakeShake", "StochasticDepth"),
+    *("ConcreteDropout", "ShakeDrop", "ShakeShake", "StochasticDepth", "VariationalDropout"),
 )
 _HOMES |= dict.fromkeys(_TECHNIQUES, "techniques")
 

@@ -42,6 +42,7 @@ _ZERO_AT_ZERO = frozenset(
 )
 """Functional activations before which an edit silences a unit: what is 0 before them is 0 after them."""
 _OTHER_FUNCTIONAL = frozenset(("sigmoid", "softplus", "hardsigmoid", "logsigmoid"))
+_HAVE_WEIGHTS = ("weight", "other weight", "recurrent")
 INPUTS = "(inputs)"
 """The site of what goes into the model, after standardising: no module has this path."""
 
@@ -64,7 +65,8 @@ class Layout:
     whose output has its units on the second axis.
     output: the last weight layer. sites: paths by word, in order of execution. running: buffers that a training
     pass changes. shapes: of what each module puts out, without the rows; time_axes: which axis of it (rows counted)
-    is time, where one is. selu: whether all activations are SELU. joined: how many branches each join adds."""
+    is time, where one is. selu: whether all activations are SELU. joined: how many branches each join adds.
+    readers: for each module that ran, the layer with weights that ran next."""
 
     tensors: dict[str, Role]
     hidden: tuple[str, ...]
@@ -78,6 +80,7 @@ class Layout:
     time_axes: dict[str, int]
     selu: bool
     joined: dict[str, int]
+    readers: dict[str, str]
 
     @property
     def words(self) -> frozenset[str]:
@@ -172,7 +175,7 @@ def layout_of(model: nn.Module, example: Tensor) -> Layout:
         tensors=_roles(model),
         hidden=hidden,
         output=output,
-        sites=_sites(events, activations, shapes, time_axes),
+        sites=_sites(events, activations, modules, shapes, time_axes),
         running=running,
         paths=tuple(modules),
         convolutional=any(isinstance(m, _CONVOLUTIONS + _TRANSPOSED) for m in modules.values()),
@@ -181,12 +184,14 @@ def layout_of(model: nn.Module, example: Tensor) -> Layout:
         time_axes=time_axes,
         selu=bool(activations) and all(isinstance(modules[path], nn.SELU) for path in activations),
         joined=joined,
+        readers=_readers(events),
     )
 
 
 def _sites(
     events: list[tuple[str, str]],
     activations: tuple[str, ...],
+    modules: dict[str, nn.Module],
     shapes: dict[str, tuple[int, ...]],
     time_axes: dict[str, int],
 ) -> dict[str, tuple[str, ...]]:
@@ -198,7 +203,7 @@ def _sites(
         "activations": activations,
         "maps": tuple(path for path in activations if len(shapes[path]) > 2 or time_axes.get(path) == 2),
         "sequences": tuple(path for path in ran("embedding", "recurrent") if path in time_axes),
-        "layers": ran("weight", "other weight"),
+        "layers": tuple(path for path in ran("weight", "other weight") if linear_map(modules[path]) is not None),
         "attention": ran("attention"),
         "branches": ran("branch"),
         "joins": ran("join"),
@@ -337,7 +342,7 @@ def _has_units(module: nn.Module, output: Any) -> bool:
 
 def _read(events: list[tuple[str, str]]) -> tuple[tuple[str, ...], tuple[str, ...], str | None]:
     """(hidden, activations, output) from the order of execution."""
-    weights = [i for i, (kind, _) in enumerate(events) if kind in ("weight", "other weight", "recurrent")]
+    weights = [i for i, (kind, _) in enumerate(events) if kind in _HAVE_WEIGHTS]
     if not weights:
         return (), (), None
     hidden: list[str] = []
@@ -353,3 +358,14 @@ def _read(events: list[tuple[str, str]]) -> tuple[tuple[str, ...], tuple[str, ..
                 if not normed and events[start][0] == "weight":
                     hidden.append(events[start][1])
     return tuple(dict.fromkeys(hidden)), tuple(dict.fromkeys(activations)), events[weights[-1]][1]
+
+
+def _readers(events: list[tuple[str, str]]) -> dict[str, str]:
+    readers: dict[str, str] = {}
+    waiting = [INPUTS]
+    for kind, path in events:
+        if kind in _HAVE_WEIGHTS:
+            readers = {**dict.fromkeys(waiting, path), **readers}  # of a module that runs twice, the first reader
+            waiting = []
+        waiting += [path] if path else []
+    return readers

@@ -15,11 +15,13 @@ from .loss.l1 import L1
 from .loss.l2 import L2
 from .loss.r_drop import RDrop
 from .model.batch_norm import BatchNorm
+from .model.concrete_dropout import ConcreteDropout
 from .model.dropout import Dropout
 from .model.freeze import Freeze
 from .model.shake_drop import ShakeDrop
 from .model.shake_shake import ShakeShake
 from .model.stochastic_depth import StochasticDepth
+from .model.variational_dropout import VariationalDropout
 from .model.weight_noise import WeightNoise
 from .weights.ema import EMA
 from .weights.max_norm import MaxNorm
@@ -33,6 +35,8 @@ CATALOGUE: tuple[type, ...] = (
     # model
     Dropout,
     WeightNoise,
+    VariationalDropout,
+    ConcreteDropout,
     StochasticDepth,
     ShakeDrop,
     ShakeShake,
