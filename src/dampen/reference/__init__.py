@@ -15,6 +15,15 @@ from .depth import (
 )
 from .epoch import early_stopping, one_cycle
 from .gradient import clip_norm, global_norm, sam
+from .learned import (
+    concrete_dropout,
+    concrete_dropout_backward,
+    concrete_penalty,
+    concrete_penalty_gradient,
+    variational_divergence,
+    variational_divergence_gradient,
+    variational_dropout,
+)
 from .loss import (
     cross_entropy,
     cross_entropy_gradient,
@@ -44,6 +53,10 @@ __all__ = [
     "batch_norm_backward",
     "batch_norm_forward",
     "clip_norm",
+    "concrete_dropout",
+    "concrete_dropout_backward",
+    "concrete_penalty",
+    "concrete_penalty_gradient",
     "cross_entropy",
     "cross_entropy_gradient",
     "dropout_backward",
@@ -75,6 +88,9 @@ __all__ = [
     "shake_shake_forward",
     "softmax",
     "stochastic_depth",
+    "variational_divergence",
+    "variational_divergence_gradient",
+    "variational_dropout",
     "weight_decay",
     "weight_noise",
 ]

@@ -24,7 +24,7 @@ class ConcreteDropout:
     read x. The paper's constants: weight_strength is the squared length-scale of the prior; entropy_strength is 1
     where the loss is a negative log likelihood (2 in the code, for squared errors). Whole channels of images and
     series share a mask, as in the code. The paper samples at prediction too, here prediction is the plain pass;
-    a mask that is nearly 0 or 1 is 1 - p on average but for a few thousandths.
+    the mean factor in training, 1 - s being only nearly 0 or 1, is 1 within 0.2 % for p up to a half.
 
     Use it where a rate per layer would have to be searched; the rate moves slowly, the logit by about the learning
     rate a step, so train for long or start near. Without entropy_strength rates fall to 0.
