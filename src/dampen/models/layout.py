@@ -42,7 +42,6 @@ _ZERO_AT_ZERO = frozenset(
 )
 """Functional activations before which an edit silences a unit: what is 0 before them is 0 after them."""
 _OTHER_FUNCTIONAL = frozenset(("sigmoid", "softplus", "hardsigmoid", "logsigmoid"))
-_HAVE_WEIGHTS = ("weight", "other weight", "recurrent")
 INPUTS = "(inputs)"
 """The site of what goes into the model, after standardising: no module has this path."""
 
@@ -154,11 +153,12 @@ def layout_of(model: nn.Module, example: Tensor) -> Layout:
     buffers = {name: buffer.clone() for name, buffer in probe.named_buffers()}
     shapes, time_axes = {INPUTS: tuple(example.shape[1:])}, {INPUTS: 2} if example.dim() == 3 else {}
     joined: dict[str, int] = {}
+    readers: dict[str, str] = {}
     with (
         torch.no_grad(),
         torch.random.fork_rng(devices=[]),
         _watched(probe) as events,
-        _measured(probe, shapes, time_axes, joined),
+        _measured(probe, shapes, time_axes, joined, readers),
     ):
         try:
             probe(example)
@@ -184,7 +184,7 @@ def layout_of(model: nn.Module, example: Tensor) -> Layout:
         time_axes=time_axes,
         selu=bool(activations) and all(isinstance(modules[path], nn.SELU) for path in activations),
         joined=joined,
-        readers=_readers(events),
+        readers=readers,
     )
 
 
@@ -303,16 +303,26 @@ def _watched(model: nn.Module) -> Iterator[list[tuple[str, str]]]:
 
 @contextmanager
 def _measured(
-    model: nn.Module, shapes: dict[str, tuple[int, ...]], time_axes: dict[str, int], joined: dict[str, int]
+    model: nn.Module,
+    shapes: dict[str, tuple[int, ...]],
+    time_axes: dict[str, int],
+    joined: dict[str, int],
+    readers: dict[str, str],
 ) -> Iterator[None]:
     """Notes the shape of what every module puts out, and where time is in it: what a convolution over one axis made
-    of (N, T, C) or a linear layer of (N, C, T) is told apart by the last such layer that ran. And how many branches
-    a join adds."""
+    of (N, T, C) or a linear layer of (N, C, T) is told apart by the last such layer that ran. How many branches
+    a join adds. Who reads what a module puts out."""
     last = [2]  # series come as (N, C, T)
+    unread = [INPUTS]
 
     def leave(module: nn.Module, args: Any, output: Any, path: str) -> None:
         if isinstance(module, Join):
             joined[path] = len(args) - 1
+        if isinstance(module, WEIGHT_LAYERS):
+            for before in unread:
+                readers.setdefault(before, path)
+            unread.clear()
+        unread.append(path)
         output = output[0] if isinstance(output, tuple) and output else output
         if not isinstance(output, Tensor):
             return
@@ -342,7 +352,7 @@ def _has_units(module: nn.Module, output: Any) -> bool:
 
 def _read(events: list[tuple[str, str]]) -> tuple[tuple[str, ...], tuple[str, ...], str | None]:
     """(hidden, activations, output) from the order of execution."""
-    weights = [i for i, (kind, _) in enumerate(events) if kind in _HAVE_WEIGHTS]
+    weights = [i for i, (kind, _) in enumerate(events) if kind in ("weight", "other weight", "recurrent")]
     if not weights:
         return (), (), None
     hidden: list[str] = []
@@ -358,14 +368,3 @@ def _read(events: list[tuple[str, str]]) -> tuple[tuple[str, ...], tuple[str, ..
                 if not normed and events[start][0] == "weight":
                     hidden.append(events[start][1])
     return tuple(dict.fromkeys(hidden)), tuple(dict.fromkeys(activations)), events[weights[-1]][1]
-
-
-def _readers(events: list[tuple[str, str]]) -> dict[str, str]:
-    readers: dict[str, str] = {}
-    waiting = [INPUTS]
-    for kind, path in events:
-        if kind in _HAVE_WEIGHTS:
-            readers = {**dict.fromkeys(waiting, path), **readers}  # of a module that runs twice, the first reader
-            waiting = []
-        waiting += [path] if path else []
-    return readers
