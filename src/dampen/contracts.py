@@ -239,6 +239,11 @@ class Site(NamedTuple):
     time_axis: int | None = None
     linear: Callable[[Tensor, Tensor], Tensor] | None = None
 
+    @property
+    def module(self) -> str:
+        """Path of the module: when it is called again in a pass that is another site, `path#2`."""
+        return self.path.partition("#")[0]
+
 
 class Seen(NamedTuple):
     """What one forward pass showed: the parameters (before edits), the outputs, activations by path at the

@@ -93,7 +93,10 @@ BAD = {
         ["digits", "--target", "y", "--drop", "x"],
         "--target, --drop must not be given with the data set digits. Leave them out.",
     ),
-    "unknown network": (["digits", "--model", "rnn"], "Unknown model 'rnn'. Did you mean 'cnn'? There are mlp, cnn, residual, transformer, lstm."),
+    "unknown network": (
+        ["digits", "--model", "rnn"],
+        "Unknown model 'rnn'. Did you mean 'cnn'? There are mlp, cnn, residual, transformer, lstm.",
+    ),
     "layers of a cnn": (
         ["digits", "--model", "cnn", "--hidden", "8"],
         "--hidden must not be given with --model cnn. Leave it out.",

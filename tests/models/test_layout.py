@@ -554,3 +554,38 @@ def test_our_ghost_norm_is_a_norm_with_running_statistics():
     assert (found.tensors["norm.weight"].kind, found.tensors["norm.bias"].kind) == ("norm", "norm")
     assert set(found.running) == {"norm.running_mean", "norm.running_var", "norm.num_batches_tracked"}
     assert issubclass(GhostNorm, RUNNING_NORMS)
+
+
+# ------------------------------------------------------------------ who reads whom, and how many join
+
+
+def test_the_reader_of_what_a_module_puts_out_is_the_layer_with_weights_that_runs_next():
+    found = layout(
+        lambda m, x: m.head(m.pool(F.relu(m.first(x))[:, None])[:, 0]),
+        table(),
+        first=nn.Linear(4, 6),
+        pool=nn.MaxPool1d(2),
+        head=nn.Linear(3, 2),
+    )
+
+    assert found.readers == {"(inputs)": "first", "first": "head", "pool": "head"}
+
+
+def test_layers_are_those_whose_linear_map_can_be_had():
+    found = layout(
+        lambda m, x: m.head(m.other(x, m.first(x))),
+        table(),
+        first=nn.Linear(4, 6),
+        other=nn.Bilinear(4, 6, 3),
+        head=nn.Linear(3, 2),
+    )
+
+    assert found.sites["layers"] == ("first", "head")
+
+
+@pytest.mark.parametrize("num_branches", [1, 2, 3])
+def test_it_tells_how_many_branches_a_join_adds(num_branches):
+    found = layout(lambda m, x: m.join(x, *[m.only(x)] * num_branches), table(), only=nn.Linear(4, 4), join=Join())
+
+    assert found.joined == {"join": num_branches}
+    assert found.sites["joins"] == (("join",) if num_branches > 1 else ())

@@ -134,6 +134,40 @@ def test_l2(name, convention):
     close(reference.l2_gradient(TENSORS, 0.3, convention, 17)[name], differences(penalty, TENSORS[name]))
 
 
+def test_variational_divergence():
+    log_alpha = 3 * RNG.standard_normal((3, 4))
+
+    close(
+        reference.variational_divergence_gradient(log_alpha), differences(reference.variational_divergence, log_alpha)
+    )
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.6])
+def test_concrete_dropout(rate):
+    grad_y, u, logit = RNG.standard_normal((5, 4)), RNG.random((5, 1)), np.array(np.log(rate / (1 - rate)))
+
+    def loss(x=OUTPUTS, logit=logit):
+        return np.sum(reference.concrete_dropout(x, u, float(1 / (1 + np.exp(-logit)))) * grad_y)
+
+    by_x, by_logit = reference.concrete_dropout_backward(grad_y, OUTPUTS, u, rate)
+
+    close(by_x, differences(lambda x: loss(x=x), OUTPUTS))
+    close(by_logit, differences(lambda logit: loss(logit=logit), logit))
+
+
+@pytest.mark.parametrize("strengths", [(0.3, 0.0), (0.0, 0.7), (0.3, 0.7)])
+def test_concrete_penalty(strengths):
+    logit = np.array(0.8)
+
+    def penalty(weight=OUTPUTS, logit=logit):
+        return reference.concrete_penalty(weight, float(1 / (1 + np.exp(-logit))), 5, 17, *strengths)
+
+    by_weight, by_logit = reference.concrete_penalty_gradient(OUTPUTS, 1 / (1 + np.exp(-0.8)), 5, 17, *strengths)
+
+    assert_allclose(by_weight, differences(lambda w: penalty(weight=w), OUTPUTS), rtol=1e-6, atol=1e-9)
+    close(by_logit, differences(lambda logit: penalty(logit=logit), logit))
+
+
 # ------------------------------------------------------------------ optimizers
 
 # torch's class, its arguments, the reference's step, its arguments, and how many tensors it keeps.

@@ -75,7 +75,7 @@ class Layout:
     pass changes. shapes: of what each module puts out, without the rows; time_axes: which axis of it (rows counted)
     is time, where one is. selu: whether all activations are SELU. blocks: pairs of a linear or convolutional layer
     and the activation module after it, where what leaves the activation has the shape of what enters the layer. joined:
-    how many branches each join adds."""
+    how many branches each join adds. readers: for each module that ran, the layer with weights that ran next."""
 
     tensors: dict[str, Role]
     hidden: tuple[str, ...]
@@ -90,6 +90,7 @@ class Layout:
     selu: bool
     blocks: tuple[tuple[str, str], ...] = ()
     joined: dict[str, int] = dataclasses.field(default_factory=dict)
+    readers: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def into_output(self) -> str:
@@ -169,11 +170,12 @@ def layout_of(model: nn.Module, example: Tensor) -> Layout:
     shapes, time_axes = {INPUTS: tuple(example.shape[1:])}, {INPUTS: 2} if example.dim() == 3 else {}
     calls: list[_Call] = []
     joined: dict[str, int] = {}
+    readers: dict[str, str] = {}
     with (
         torch.no_grad(),
         torch.random.fork_rng(devices=[]),
         _watched(probe) as events,
-        _measured(probe, len(example), shapes, time_axes, calls, joined),
+        _measured(probe, len(example), shapes, time_axes, calls, joined, readers),
     ):
         try:
             probe(example)
@@ -190,7 +192,7 @@ def layout_of(model: nn.Module, example: Tensor) -> Layout:
         tensors=_roles(model),
         hidden=hidden,
         output=output,
-        sites=_sites(events, activations, shapes, time_axes),
+        sites=_sites(events, activations, modules, shapes, time_axes),
         running=running,
         paths=tuple(modules),
         convolutional=any(isinstance(m, _CONVOLUTIONS + _TRANSPOSED) for m in modules.values()),
@@ -200,6 +202,7 @@ def layout_of(model: nn.Module, example: Tensor) -> Layout:
         selu=bool(activations) and all(isinstance(modules[path], nn.SELU) for path in activations),
         blocks=_blocks(calls, modules, output),
         joined=joined,
+        readers=readers,
     )
 
 
@@ -220,6 +223,7 @@ def _blocks(calls: list[_Call], modules: dict[str, nn.Module], output: str | Non
 def _sites(
     events: list[tuple[str, str]],
     activations: tuple[str, ...],
+    modules: dict[str, nn.Module],
     shapes: dict[str, tuple[int, ...]],
     time_axes: dict[str, int],
 ) -> dict[str, tuple[str, ...]]:
@@ -231,7 +235,7 @@ def _sites(
         "activations": activations,
         "maps": tuple(path for path in activations if len(shapes[path]) > 2 or time_axes.get(path) == 2),
         "sequences": tuple(path for path in ran("embedding", "recurrent") if path in time_axes),
-        "layers": ran("weight", "other weight"),
+        "layers": tuple(path for path in ran("weight", "other weight") if linear_map(modules[path]) is not None),
         "attention": ran("attention"),
         "branches": ran("branch"),
         "joins": ran("join"),
@@ -337,15 +341,22 @@ def _measured(
     time_axes: dict[str, int],
     calls: list[_Call],
     joined: dict[str, int],
+    readers: dict[str, str],
 ) -> Iterator[None]:
-    """Notes every call, how many branches a join adds, the shape of what every module puts out, and where time is in
-    it: in front where the rows come second, (T, N, C); what a convolution over one axis made, (N, C, T), and what a
+    """Notes every call, how many branches a join adds, who reads what a module puts out, its shape, and where time is
+    in it: in front where the rows come second, (T, N, C); what a convolution over one axis made, (N, C, T), and what a
     linear layer made, (N, T, C), are told apart by the last such layer that ran."""
     last = [2]  # series come as (N, C, T)
+    unread = [INPUTS]
 
     def leave(module: nn.Module, args: Any, output: Any, path: str) -> None:
         if isinstance(module, Join):
             joined[path] = len(args) - 1
+        if isinstance(module, WEIGHT_LAYERS):
+            for before in unread:
+                readers.setdefault(before, path)
+            unread.clear()
+        unread.append(path)
         output = output[0] if isinstance(output, tuple) and output else output
         if not isinstance(output, Tensor):
             return

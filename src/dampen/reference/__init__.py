@@ -36,6 +36,15 @@ from .images import (
     random_erasing,
     trivial_augment,
 )
+from .learned import (
+    concrete_dropout,
+    concrete_dropout_backward,
+    concrete_penalty,
+    concrete_penalty_gradient,
+    variational_divergence,
+    variational_divergence_gradient,
+    variational_dropout,
+)
 from .loss import (
     cross_entropy,
     cross_entropy_gradient,
@@ -131,6 +140,10 @@ __all__ = [
     "batch_norm_forward",
     "clip_norm",
     "color_jitter",
+    "concrete_dropout",
+    "concrete_dropout_backward",
+    "concrete_penalty",
+    "concrete_penalty_gradient",
     "cross_entropy",
     "cross_entropy_gradient",
     "cutmix",
@@ -203,6 +216,9 @@ __all__ = [
     "token_dropout",
     "token_swap",
     "trivial_augment",
+    "variational_divergence",
+    "variational_divergence_gradient",
+    "variational_dropout",
     "weight_decay",
     "weight_drop_rnn",
     "weight_noise",

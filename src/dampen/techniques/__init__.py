@@ -38,6 +38,7 @@ from .loss.r_drop import RDrop
 from .model.alpha_dropout import AlphaDropout
 from .model.attention_dropout import AttentionDropout
 from .model.batch_norm import BatchNorm
+from .model.concrete_dropout import ConcreteDropout
 from .model.drop_block import DropBlock
 from .model.drop_connect import DropConnect
 from .model.dropout import Dropout
@@ -59,6 +60,7 @@ from .model.skip_connections import SkipConnections
 from .model.spatial_dropout import SpatialDropout
 from .model.spectral_norm import SpectralNorm
 from .model.stochastic_depth import StochasticDepth
+from .model.variational_dropout import VariationalDropout
 from .model.weight_drop import WeightDrop
 from .model.weight_noise import WeightNoise
 from .model.weight_norm import WeightNorm
@@ -101,6 +103,8 @@ CATALOGUE: tuple[type, ...] = (
     GaussianDropout,
     GaussianNoise,
     AlphaDropout,
+    VariationalDropout,
+    ConcreteDropout,
     LockedDropout,
     EmbeddingDropout,
     AttentionDropout,
