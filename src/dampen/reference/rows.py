@@ -22,7 +22,7 @@ def input_noise(inputs: Array, noise: Array, stddev: float, std: Array, left_out
 
     inputs: (N, F), NaN where a number is missing, which it stays. noise: e, (N, F). std: (F,), each feature's
     standard deviation in the training part, 0 where it never varies. left_out: features that are 0 or 1.
-    Bishop, Training with Noise is Equivalent to Tikhonov Regularization, 1995, section 2.
+    Bishop, Training with Noise is Equivalent to Tikhonov Regularization, 1995.
     """
     noisy = inputs.copy()
     for n, feature in np.ndindex(inputs.shape):
@@ -58,7 +58,7 @@ def feature_mask(inputs: Array, uniform: Array, rate: float, groups: Groups, unk
     inputs: (N, F). uniform: (N, columns) in [0, 1); below `rate` the cell is hidden. unknown: (F,), a row of which
     nothing is known: the mean for a number and 1 for its mark of a missing cell, 1 for the missing category of a
     column that has one, else 0.
-    Kadra et al., Well-tuned Simple Nets Excel on Tabular Datasets, 2021, section 3.
+    Kadra et al., Well-tuned Simple Nets Excel on Tabular Datasets, 2021.
     """
     masked = inputs.copy()
     for n in range(len(inputs)):
@@ -89,7 +89,7 @@ def tabular_cutmix(
     inputs: (N, F). targets: (N, C). weights: (N,). mix: one number in [0, 1] from Beta(alpha, alpha). uniform: one
     number; the batch is mixed where it is below `probability`. partner: (N,), an order of the rows. order: (columns,),
     a random rank for each column; the lowest ones leave.
-    Kadra et al., Well-tuned Simple Nets Excel on Tabular Datasets, 2021, section 3; Yun et al., CutMix, 2019.
+    Kadra et al., Well-tuned Simple Nets Excel on Tabular Datasets, 2021; Yun et al., CutMix, 2019.
     """
     num_columns = len(groups)
     num_swapped = math.floor((1 - mix) * num_columns) if uniform < probability else 0
@@ -114,7 +114,7 @@ def disturb_label(targets: Array, uniform: Array, rate: float) -> Array:
     each class, the true one among them; above it the target stays.
 
     targets: (N, C). uniform: (N,) in [0, 1). Returns (N, C).
-    Xie et al., DisturbLabel: Regularizing CNN on the Loss Layer, 2016, section 3.1.
+    Xie et al., DisturbLabel: Regularizing CNN on the Loss Layer, 2016, section 3.
     """
     num_examples, num_classes = targets.shape
     disturbed = targets.copy()

@@ -15,7 +15,7 @@ def series_jitter(series: Array, noise: Array, stddev: float, std: Array) -> Arr
     """x <- x + stddev * std_channel * e, e ~ N(0, 1)
 
     noise: e, (N, C, T). std: (C,), of each channel in the training part, 0 where it never varies.
-    Um et al., Data Augmentation of Wearable Sensor Data for Parkinson's Disease Monitoring, 2017, section 3.2.
+    Um et al., Data Augmentation of Wearable Sensor Data for Parkinson's Disease Monitoring, 2017.
     """
     noisy = series.copy()
     for n, channel, time in np.ndindex(series.shape):
@@ -27,7 +27,7 @@ def series_scaling(series: Array, noise: Array, stddev: float, mean: Array) -> A
     """x <- mean_channel + factor * (x - mean_channel), factor = 1 + stddev * e, e ~ N(0, 1)
 
     noise: e, (N, C), one for all times. mean: (C,), of each channel in the training part.
-    Um et al., Data Augmentation of Wearable Sensor Data for Parkinson's Disease Monitoring, 2017, section 3.2.
+    Um et al., Data Augmentation of Wearable Sensor Data for Parkinson's Disease Monitoring, 2017.
     """
     scaled = np.zeros(series.shape)
     for n, channel, time in np.ndindex(series.shape):
@@ -73,7 +73,7 @@ def time_warp(series: Array, knots: Array, stddev: float) -> Array:
     one speed; all of it is then stretched or shrunk to the length of the series.
 
     knots: e, (N, K), K at least 2, for the first and the last way and K - 2 between. Returns (N, C, T).
-    Um et al., Data Augmentation of Wearable Sensor Data for Parkinson's Disease Monitoring, 2017, section 3.2.
+    Um et al., Data Augmentation of Wearable Sensor Data for Parkinson's Disease Monitoring, 2017.
     """
     warped = np.zeros(series.shape)
     length, num_knots = series.shape[-1], knots.shape[1]

@@ -19,7 +19,7 @@ class DisturbLabel:
     Use it with large sets and long training, where the network would otherwise learn every label by heart. Prefer
     LabelSmoothing with small batches or labels that are already noisy.
 
-    Xie et al., DisturbLabel: Regularizing CNN on the Loss Layer, 2016, section 3.1, arXiv:1605.00055.
+    Xie et al., DisturbLabel: Regularizing CNN on the Loss Layer, 2016, section 3, arXiv:1605.00055.
     """
 
     needs = ("classes",)

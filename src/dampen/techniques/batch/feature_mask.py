@@ -20,7 +20,7 @@ class FeatureMask:
     Use it on tables whose columns say much the same, or where cells will be missing at prediction. Leave it out where
     one column alone decides the target.
 
-    Kadra et al., Well-tuned Simple Nets Excel on Tabular Datasets, 2021, section 3 (cut-out), arXiv:2106.11189.
+    Kadra et al., Well-tuned Simple Nets Excel on Tabular Datasets, 2021 (cut-out), arXiv:2106.11189.
     """
 
     needs = ("table",)

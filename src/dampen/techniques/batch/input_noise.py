@@ -21,7 +21,7 @@ class InputNoise:
     Use it with small data whose inputs are measured (sensors, tables of numbers): it acts like a penalty on steep
     functions. Leave it out where tiny differences decide, and for counts with few values.
 
-    Bishop, Training with Noise is Equivalent to Tikhonov Regularization, 1995, section 2, Neural Computation 7.
+    Bishop, Training with Noise is Equivalent to Tikhonov Regularization, 1995, Neural Computation 7.
     """
 
     needs = ("continuous",)

@@ -18,7 +18,7 @@ class SeriesJitter:
     Use it on series from noisy sensors, small data above all. Leave it out where the fine texture is the signal.
 
     Um et al., Data Augmentation of Wearable Sensor Data for Parkinson's Disease Monitoring using Convolutional Neural
-    Networks, 2017, section 3.2, arXiv:1706.00527.
+    Networks, 2017, arXiv:1706.00527.
     """
 
     needs = ("series",)

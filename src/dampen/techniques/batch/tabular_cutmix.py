@@ -20,7 +20,7 @@ class TabularCutMix:
     Use it on tables with many columns and few rows; unlike MixUp it invents no value between two categories. Leave it
     out with a handful of columns.
 
-    Kadra et al., Well-tuned Simple Nets Excel on Tabular Datasets, 2021, section 3 (cut-mix), arXiv:2106.11189;
+    Kadra et al., Well-tuned Simple Nets Excel on Tabular Datasets, 2021 (cut-mix), arXiv:2106.11189;
     Yun et al., CutMix, 2019, section 3.1, arXiv:1905.04899.
     """
 

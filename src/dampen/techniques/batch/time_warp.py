@@ -23,7 +23,7 @@ class TimeWarp:
     exact timing tells the classes apart.
 
     Um et al., Data Augmentation of Wearable Sensor Data for Parkinson's Disease Monitoring using Convolutional Neural
-    Networks, 2017, section 3.2, arXiv:1706.00527.
+    Networks, 2017, arXiv:1706.00527.
     """
 
     needs = ("series",)

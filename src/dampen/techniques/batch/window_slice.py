@@ -21,7 +21,7 @@ class WindowSlice:
     where the beginning or the end decides.
 
     Le Guennec et al., Data Augmentation for Time Series Classification using Convolutional Neural Networks, 2016,
-    section 3.1, AALTD workshop.
+    AALTD workshop.
     """
 
     needs = ("series",)
