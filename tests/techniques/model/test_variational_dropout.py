@@ -135,6 +135,17 @@ def test_the_noise_of_a_layer_is_that_of_noise_on_its_weights():
     agrees(noisy.std(0), direct.std(0), rtol=0.03)
 
 
+def test_a_layer_a_unit_or_a_weight_has_an_alpha_of_its_own():
+    layout = layout_of(nn.Sequential(nn.Conv2d(2, 6, 3)), numbers(5, 2, 7, 7).float())
+
+    shapes = {g: [*VariationalDropout(granularity=g).adds(layout).values()] for g in GRANULARITIES}
+
+    agrees(
+        {g: [list(t.shape) for t in tensors] for g, tensors in shapes.items()},
+        {"fixed": [], "layer": [[1, 1, 1, 1]], "unit": [[6, 1, 1, 1]], "weight": [[6, 2, 3, 3]]},
+    )
+
+
 def test_weights_that_drown_in_noise_are_0_at_prediction():
     technique, layer = lifted(VariationalDropout(1.0)), nn.Linear(4, 3)
     at, _ = case(technique, layer, numbers(6, 4))
