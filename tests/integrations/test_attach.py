@@ -286,3 +286,27 @@ def test_outputs_that_would_be_broadcast_or_misread_are_refused(model, targets, 
 
     with pytest.raises(DampenError, match=message):
         reg.backward(blobs()[0], targets)
+
+
+def test_texts_of_a_foreign_loop_are_known_as_token_ids():
+    torch.manual_seed(1)
+    model = nn.Sequential(nn.Embedding(9, 4), nn.Flatten(), nn.Linear(20, 3))
+    ids, labels = torch.arange(60).view(12, 5) % 9, torch.arange(12) % 3
+    reg = dampen.attach(
+        Recipe((dampen.TokenDropout(0.9), dampen.EmbeddingDropout())),
+        model,
+        torch.optim.SGD(model.parameters(), lr=0.1),
+    )
+
+    reg.backward(ids, labels)
+    batch = reg.batch(ids, labels)
+
+    assert batch.inputs.dtype == torch.int64
+    assert (batch.inputs == 1).double().mean() > 0.6
+    grad = model[0].weight.grad
+    assert grad is not None
+    assert grad[1].abs().sum() > 0
+    with pytest.raises(DampenError, match="TokenDropout needs texts as token ids"):
+        dampen.attach(Recipe((dampen.TokenDropout(),)), network(), torch.optim.SGD(network().parameters())).backward(
+            *blobs()
+        )

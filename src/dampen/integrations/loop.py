@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ..contracts import At, Batch, Clock, Decision, Tensors, touches
 from ..data.facts import Facts, facts_of
 from ..errors import DampenError
-from ..models.layout import layout_of
+from ..models.layout import Layout, layout_of
 from ..randomness import Key, make_key
 from ..recipe import Recipe, decided, scheduled
 from ..training.forward import Forward
@@ -257,7 +257,7 @@ class Attached:
         self._width = outputs.shape[-1]
         if self._width == 1 and not targets.is_floating_point():
             raise DampenError("A model with one output must have floats as targets; got whole numbers. Convert them.")
-        facts = _facts(inputs, self._soft(targets), targets)
+        facts = _facts(inputs, self._soft(targets), targets, layout)
         words = layout.words | facts.words | ({"batches"} if len(inputs) > 1 else frozenset())
         check_suits(self.recipe, words, At(self.clock, facts, layout, batch_size=len(inputs)))
         device = next(self.model.parameters()).device
@@ -337,9 +337,12 @@ def _in_evaluation(model: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def _facts(inputs: Tensor, soft: Tensor, targets: Tensor) -> Facts:
+def _facts(inputs: Tensor, soft: Tensor, targets: Tensor, layout: Layout) -> Facts:
+    """Whole numbers that a network embeds are token ids, as many as its first table has rows."""
+    tables = () if inputs.is_floating_point() else layout.weights("embeddings")
+    num_tokens = layout.tensors[tables[0]].shape[0] if tables else 0
     numbers = targets.is_floating_point() and (targets.dim() == 1 or not _sums_to_one(targets))
-    facts = facts_of(inputs.float(), soft, "numbers" if numbers else "classes")
+    facts = facts_of(inputs.float(), soft, "numbers" if numbers else "classes", num_tokens=num_tokens)
     one = torch.ones_like(facts.target_std)  # a foreign loop's loss is in the target's own units
     return Facts(**{**facts.__dict__, "target_std": one})
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -166,6 +165,7 @@ def token_swap(text: Sequence[int], numbers: Sequence[float], rate: float) -> li
     chosen = [place for place, token in enumerate(text) if token != 0 and numbers[place] < rate]
     chosen.sort(key=lambda place: numbers[place])
     swapped = list(text)
-    for first, second in itertools.pairwise(chosen):  # neighbours in the order, swapped one after another
+    for number in range(1, len(chosen)):  # neighbours in the order, swapped one after another
+        first, second = chosen[number - 1], chosen[number]
         swapped[first], swapped[second] = swapped[second], swapped[first]
     return swapped
