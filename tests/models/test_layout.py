@@ -8,7 +8,8 @@ from torch.nn import functional as F
 
 from dampen import LSTM, DampenError, Transformer
 from dampen.data import facts_of
-from dampen.models.layout import RUNNING_NORMS, Role, layout_of
+from dampen.models.kinds import RUNNING_NORMS
+from dampen.models.layout import Role, layout_of
 from dampen.models.markers import AttentionWeights, Branch, Join, Positions
 from dampen.modules import GhostNorm
 

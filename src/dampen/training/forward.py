@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ..contracts import Tensors
-from ..models.layout import INPUTS, RUNNING_NORMS
+from ..models.kinds import RUNNING_NORMS
+from ..models.layout import INPUTS
 
 Edit = Callable[[Tensor, tuple[Any, ...], str], Tensor]
 """(output of the site, inputs of the site, name of this call of the site) -> output."""

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from ..contracts import At, Batch, Clock, Tensors, switches, tunables
-from ..models.layout import NORMS, Layout
+from ..models.kinds import NORMS
+from ..models.layout import Layout
 from ..randomness import Key, key_of, permutation
 from . import lift
 from .forward import Forward

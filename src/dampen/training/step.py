@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ..contracts import HOOKS, At, Batch, Clock, Draws, Seen, Site, Tensors, touches
 from ..data.facts import Facts
-from ..models.layout import INPUTS, Layout, linear_map
+from ..models.kinds import linear_map
+from ..models.layout import INPUTS, Layout
 from ..randomness import Key
 from ..recipe import with_tensors
 from ..tensors import cross_entropy, squared_error, weighted_mean
