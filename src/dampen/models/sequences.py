@@ -18,8 +18,8 @@ class Tokens(nn.Module):
     """(N, T) token ids -> vectors (N, T, width), and which of them are no padding (N, T).
 
     Vectors start small, as in BERT (Devlin et al. 2019): Adam moves every number by about the learning rate, and what
-    starts at 1 stays much as it was drawn (questions by type, 5,952 of them: 80 % right instead of 70 %). Padding's
-    own vector is zero, and stays so: whoever uses the mask gives it no gradient.
+    starts at 1 stays much as it was drawn (TREC's questions, one seed, six epochs: balanced accuracy 0.80, with
+    deviation 1 it was 0.70). Padding's own vector is zero, and stays so: whoever uses the mask gives it no gradient.
     """
 
     def __init__(self, num_tokens: int, width: int) -> None:

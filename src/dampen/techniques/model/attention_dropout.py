@@ -17,9 +17,8 @@ class AttentionDropout:
     After the softmax and without making the weights sum to 1 again: they do on average, as in the authors' code and
     in every library since. Each query, key and head has a mask of its own.
 
-    Use it in transformers, with a small rate, beside Dropout on the activations; above 0.3 it is noise more than
-    regularization. The model shows its weights with the marker module AttentionWeights; torch's own attention hides
-    them.
+    Use it in transformers, with a small rate, beside Dropout on the activations. The model must show its weights with
+    the marker module AttentionWeights; torch's own attention hides them.
 
     Vaswani et al., Attention Is All You Need, 2017, section 5.4, arXiv:1706.03762 (this place: their tensor2tensor).
     """
