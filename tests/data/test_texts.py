@@ -7,7 +7,9 @@ import torch
 from tabular_sets import SHARED, needs_shared
 
 from dampen.contracts import PADDING, UNKNOWN
+from dampen.data.duplicates import duplicates
 from dampen.data.open import open_data
+from dampen.data.split import split
 from dampen.data.tables import load_table
 from dampen.data.texts import MAX_LENGTH, MAX_WORDS, Vocabulary, known_of, tokens_of, vocabulary_of
 from dampen.errors import DampenError
@@ -108,6 +110,18 @@ def test_an_empty_column_is_no_text(tmp_path):
 
     with pytest.raises(DampenError, match="must hold texts; all its cells are empty"):
         open_data(path, target="y", text="t")
+
+
+def test_texts_stand_twice_only_where_all_tokens_are_equal(tmp_path):
+    path = tmp_path / "texts.csv"
+    rows = [f"word{row} and more,{row % 2}" for row in range(30)]
+    path.write_text("\n".join(["t,y", *rows, *rows[:4]]))
+    data = open_data(path, target="y", text="t")
+
+    found = [duplicates(data, split(data, seed)) for seed in range(8)]
+
+    assert sum(each.test.near + each.validation.near for each in found) == 0
+    assert sum(each.test.exact + each.validation.exact for each in found) > 0
 
 
 @needs_shared
