@@ -26,11 +26,11 @@ from dampen import (
     WeightDecay,
     load_recipe,
 )
-from dampen.contracts import HOOKS, hooks_of, switches
+from dampen.contracts import HOOKS, NEEDS, hooks_of, switches
 from dampen.optimizers import OPTIMIZERS
 from dampen.presets import alone, candidates, default
 from dampen.recipe import from_dict, from_toml, parse
-from dampen.techniques import CATALOGUE
+from dampen.techniques import ASKED_FOR, CATALOGUE
 
 EVERYTHING = Recipe(tuple(technique() for technique in CATALOGUE))
 
@@ -437,11 +437,11 @@ def test_explain_keeps_the_recipe_s_order_and_tells_what_differs_from_the_defaul
 
 
 def test_everything_that_suits_is_offered_once_with_baseline_and_default_first():
-    offered = candidates(40, frozenset({"classes", "images", "hidden", "batches"}))
+    offered = candidates(40, frozenset(NEEDS))
 
     assert list(offered)[:2] == ["baseline", "default"]
     assert offered["baseline"] == Recipe()
-    assert {type(t) for recipe in list(offered.values())[2:] for t in recipe.techniques} == {*CATALOGUE} - {Freeze}
+    assert {type(t) for recipe in list(offered.values())[2:] for t in recipe.techniques} == {*CATALOGUE} - {*ASKED_FOR}
 
 
 def test_what_does_not_suit_is_not_offered():
