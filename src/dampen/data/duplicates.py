@@ -63,7 +63,8 @@ class Duplicates:
 def duplicates(data: Dataset, split: Split) -> Duplicates:
     """Exact: equal in every value (missing equals missing). Near: see the constants above; distances are Euclidean,
     between pixels as they are, between columns of tables in standard deviations, one deviation for a value that is
-    missing in one of the two; texts have exact ones only. Re-coded, shifted or mirrored images are farther apart and not found.
+    missing in one of the two; texts have exact ones only. Re-coded, shifted or mirrored images are farther apart and
+    not found.
 
     Seconds for 70,000 x 784 values: rows are hashed; candidates for near ones are neighbours among 12 random
     projections (fixed seed), compared in full. Where more than half of the rows are near duplicates, what is typical
