@@ -150,7 +150,7 @@ def drop_connect_forward(tensors: Mapping[str, Array], kept: Mapping[str, Mask],
     One mask for the whole batch. Tensors without a mask (biases, norms) stay as they are. At rate 1 all go.
 
     tensors, kept: name -> (same shape), True where a weight stays. Returns the weights that the pass uses.
-    Wan et al., Regularization of Neural Networks using DropConnect, 2013, section 3.
+    Wan et al., Regularization of Neural Networks using DropConnect, 2013, algorithm 1.
     """
     used = {name: w.copy() for name, w in tensors.items()}
     for name, mask in kept.items():
@@ -185,7 +185,7 @@ def multi_sample_dropout(
 
     x: (N, features), what goes into the output layer. targets: (N, C). weights: (N,). kept: one mask in the shape of
     x per sample. layer: weight (C, features) and bias (C,). Returns the loss and the mean outputs (N, C).
-    Inoue, Multi-Sample Dropout for Accelerated Training and Better Generalization, 2019, section III.
+    Inoue, Multi-Sample Dropout for Accelerated Training and Better Generalization, 2019, figure 1.
     """
     weight, bias = layer
     losses, outputs = [], np.zeros(targets.shape)

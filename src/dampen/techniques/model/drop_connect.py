@@ -14,17 +14,17 @@ class DropConnect:
     """w <- w * keep / (1 - rate),  keep ~ Bernoulli(1 - rate), fresh in every forward pass
 
     One mask for all examples of the batch, where the paper draws one per example (a product of matrices would become
-    one per row). Biases and norms keep all. Prediction uses the plain weights, where the paper samples. A dropped
-    weight gets no gradient. layers="recurrent" is the weight drop of Merity et al. 2017 for LSTMs.
+    one per row). Biases, which the paper masks too, and norms keep all. Prediction uses the plain weights, where the
+    paper samples. A dropped weight gets no gradient.
 
-    Use it on wide fully connected or recurrent layers where dropout of units is too coarse. Convolutions share each
-    weight among all places and suffer: name the layers there, and take a rate well below 0.5.
+    Use it on wide fully connected layers where dropout of units is too coarse; for recurrent ones there is WeightDrop.
+    Convolutions share each weight among all places: name other layers, or take a rate well below 0.5.
 
-    Wan et al., Regularization of Neural Networks using DropConnect, 2013, section 3, ICML 30.
+    Wan et al., Regularization of Neural Networks using DropConnect, 2013, algorithm 1, ICML 30.
     """
 
     rate: Strength = tunable(0.5, off=0.0, low=0.0, high=1.0, search=(0.0, 0.8), meaning="share of weights dropped")
-    layers: Any = structural("weights", meaning="where: weights, recurrent, or paths in the model")
+    layers: Any = structural("weights", meaning="where: weights, or paths in the model")
 
     def draw(self, thing: Tensors, key: Key, at: At) -> Draws:
         names = at.layout.weights(self.layers)

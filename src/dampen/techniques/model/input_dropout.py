@@ -20,8 +20,8 @@ class InputDropout:
     Use it on wide tables with many weak columns, so that the network cannot lean on one of them. It helps little on
     images, whose neighbouring pixels give a silenced one away.
 
-    Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting, 2014, section 10 and
-    appendix A.4, JMLR 15.
+    Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting, 2014, appendix A.4,
+    JMLR 15.
     """
 
     needs = ("continuous",)

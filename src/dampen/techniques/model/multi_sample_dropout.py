@@ -17,13 +17,13 @@ class MultiSampleDropout:
 
     x is what goes into the output layer, for a convolutional network the mean over all places. It goes through the
     output layer num_samples times with masks of their own; all before it runs once. What other techniques see as
-    outputs is the mean of the samples' outputs. A pass without noise has one sample and no mask. The paper leaves the
-    rate to the dropout that is replaced, 0.5 in its introduction.
+    outputs is the mean of the samples' outputs. A pass without noise has one sample and no mask. The rate is that of
+    dropout in the paper's introduction.
 
-    Use it in place of dropout before the output layer when training is slow to settle: it averages dropout's noise
-    out at little cost. In a recipe it stands before techniques that take further passes, such as R-Drop.
+    Use it in place of dropout before the output layer: it averages dropout's noise out and costs no more than that
+    layer and the loss, little in deep networks. In a recipe it stands before techniques of further passes, as R-Drop.
 
-    Inoue, Multi-Sample Dropout for Accelerated Training and Better Generalization, 2019, section III,
+    Inoue, Multi-Sample Dropout for Accelerated Training and Better Generalization, 2019, figure 1,
     arXiv:1905.09788.
     """
 
