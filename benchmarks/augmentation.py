@@ -51,13 +51,21 @@ def ours(technique: object, batch: Batch, at: At) -> Callable[[], None]:
     """Draw and hook, with strengths as the engine holds them."""
     held = with_values(technique, {name: torch.tensor(float(getattr(technique, name))) for name in tunables(technique)})
     key = make_key(1, 2)
-    return lambda: held.batch(batch, held.draw(batch, key, at), at) and None
+
+    def step() -> None:
+        held.batch(batch, held.draw(batch, key, at), at)
+
+    return step
 
 
 def theirs(batch: Batch, p: float) -> Callable[[], None]:
     affine = kornia.augmentation.RandomAffine(degrees=10, translate=(0.1, 0.1), scale=(0.9, 1.1), p=p)
     flip = kornia.augmentation.RandomHorizontalFlip()
-    return lambda: flip(affine(batch.inputs)) is None and None
+
+    def step() -> None:
+        flip(affine(batch.inputs))
+
+    return step
 
 
 def where_time_goes(shape: tuple[int, ...]) -> None:

@@ -14,7 +14,7 @@ class RandomErasing:
     """x <- low + (high - low) * noise inside of a rectangle, x outside;  noise ~ U(0, 1), with probability per image
 
     Area and aspect (height / width) are uniform in their ranges, the place among those where the rectangle fits, as
-    in the paper; a side longer than the image's is cut to it where the paper draws again. low and high are the
+    in the paper; one too long for the image covers its side where the paper draws again. low and high are the
     channel's own. One image of noise serves the batch: every image's rectangle is a window on it.
 
     Use it on photographs in which objects hide each other, and beside flips and crops. Not where one small thing
@@ -42,7 +42,7 @@ class RandomErasing:
         chance, area, aspect, down, across = draws["uniform"].unbind()
         area = height * width * (self.area_low + (self.area_high - self.area_low) * area)
         aspect = self.aspect_low + (self.aspect_high - self.aspect_low) * aspect
-        tall, wide = (area * aspect).sqrt().clamp(max=height), (area / aspect).sqrt().clamp(max=width)
+        tall, wide = (area * aspect).sqrt(), (area / aspect).sqrt()  # one that is too long covers the side
         top, left = down * (height - tall), across * (width - wide)
         rows = between(top, top + tall, height) * (chance < self.probability).to(top.dtype)[:, None]
         noise = at.facts.low + (at.facts.high - at.facts.low) * draws["noise"]
