@@ -31,7 +31,7 @@ from PIL import Image
 from torch import Tensor
 
 import dampen
-from dampen import CNN, MLP, Adam, Dataset, DampenError, Recipe
+from dampen import CNN, MLP, Adam, DampenError, Dataset, Recipe
 from dampen.cards import catalogue
 from dampen.contracts import Clock, Seen, hooks_of
 from dampen.data.dataset import from_arrays, load
