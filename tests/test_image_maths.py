@@ -1,5 +1,7 @@
 """The maths on images that several techniques share, and images as bytes in a training."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from helpers import agrees, numbers
 from dampen import CNN, Recipe, fit
 from dampen.contracts import needs_of
 from dampen.data.dataset import from_arrays
-from dampen.images import PIECE, moved, resampled
+from dampen.images import PIECE, moved, resampled, turned
 from dampen.techniques import CATALOGUE, room_of
 
 OF_IMAGES = [t for t in CATALOGUE if room_of(t) == "batch" and {"images", "places"} & {*needs_of(t)}]
@@ -22,7 +24,7 @@ def a_grid(num_images, height, width, seed=1):
 
 def test_images_resampled_piece_after_piece_are_those_resampled_at_once():
     side = 64
-    images = numbers(2 * PIECE // side**2 + 3, 1, side, side)
+    images = numbers(2 * PIECE * torch.get_num_threads() // side**2 + 3, 1, side, side)
     grid = a_grid(len(images), side, side)
 
     together = resampled(images, grid)
@@ -49,12 +51,12 @@ def test_members_of_a_pack_are_resampled_as_they_are_alone():
 def test_a_matrix_acts_on_pixels_whatever_the_ratio_of_the_sides():
     # A quarter turn of an image of 6 x 4 shows, around its middle, four of the six columns.
     images = numbers(1, 1, 4, 6)
-    zero, one = torch.zeros(1).double(), torch.ones(1).double()
+    quarter = torch.tensor([math.pi / 2], dtype=torch.float64)
 
-    turned = moved(images, ((zero, -one), (one, zero)), torch.zeros(2, 1).double())
+    result = moved(images, *turned(quarter), torch.zeros(1, 2).double())
 
-    agrees(turned[..., 1:5], torch.rot90(images[..., 1:5], 1, (2, 3)))
-    agrees(turned[..., [0, 5]], torch.zeros(1, 1, 4, 2).double())
+    agrees(result[..., 1:5], torch.rot90(images[..., 1:5], 1, (2, 3)))
+    agrees(result[..., [0, 5]], torch.zeros(1, 1, 4, 2).double())
 
 
 @pytest.mark.parametrize("technique", OF_IMAGES, ids=lambda t: t.__name__)

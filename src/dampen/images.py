@@ -11,8 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-PIECE = 2**17
-"""Numbers of images that are resampled at a time on the CPU: with their result they fit in a core's cache."""
+PIECE = 2**18
+"""Numbers of images that a core resamples at a time: with their result they fit in its cache."""
 LUMA = (0.299, 0.587, 0.114)
 """What red, green and blue contribute to how bright a colour looks (ITU-R BT.601)."""
 
@@ -47,25 +47,30 @@ def resampled(images: Tensor, grid: Tensor) -> Tensor:
     """
     places, size = grid.permute(0, 2, 3, 1), len(images)
     if images.device.type == "cpu":
-        size = max(1, PIECE // images[0].numel())
+        size = max(1, PIECE * torch.get_num_threads() // images[0].numel())
     if size >= len(images):
         return torch.grid_sampler_2d(images, places, 0, 0, False)
     pieces = zip(images.split(size), places.split(size), strict=True)
     return torch.cat([torch.grid_sampler_2d(part.clone(), where, 0, 0, False) for part, where in pieces])
 
 
-def moved(images: Tensor, turn: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]], shift: Tensor) -> Tensor:
-    """Resampled at  p -> turn p + shift,  p in pixels from the image's middle.
+def turned(angle: Tensor) -> tuple[Tensor, Tensor]:
+    """Where a step to the right and one downwards lead (N, 2) after a turn by `angle` (N,), radians."""
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    return torch.stack([cos, sin], 1), torch.stack([-sin, cos], 1)
 
-    turn: a matrix of four numbers per image, each (N,). shift: (2, N), shares of the width and of the height.
-    """
+
+def moved(images: Tensor, right: Tensor, down: Tensor, shift: Tensor) -> Tensor:
+    """Resampled at  p -> p_x right + p_y down + shift,  p in pixels from the image's middle: right and down (N, 2) say
+    where in the source, x and y, one step to the right and one downwards lead. shift: (N, 2), shares of the sides."""
     height, width = images.shape[-2:]
-    (xx, xy), (yx, yy) = turn
-    # The ratio of the sides turns pixels into coordinates; x and y contribute apart, so that one sum makes the grid.
-    along_x = torch.stack([xx, yx * (width / height)], 1)[:, :, None] * centres(width, images)
-    along_y = torch.stack([xy * (height / width), yy], 1)[:, :, None] * centres(height, images)
-    along_y = along_y + 2 * shift.transpose(0, 1)[:, :, None]
-    return resampled(images, along_x[:, :, None, :] + along_y[:, :, :, None])
+    if height != width:  # what is right in pixels is not in coordinates
+        sides = torch.tensor([width, height], dtype=images.dtype, device=images.device)
+        right, down = right * (width / sides), down * (height / sides)
+    # x and y contribute apart: one sum makes the grid.
+    of_x = right[:, :, None] * centres(width, images)
+    of_y = torch.addcmul(2 * shift[:, :, None], down[:, :, None], centres(height, images))
+    return resampled(images, of_x[:, :, None, :] + of_y[:, :, :, None])
 
 
 # ------------------------------------------------------------------ colours
@@ -193,7 +198,7 @@ def _recoloured(images: Tensor, low: Tensor, high: Tensor, level: Tensor, signed
 
 def _moved(images: Tensor, signed: Tensor, reach: Reach) -> Tensor:
     angle = (math.pi / 180 * reach.rotation) * signed[:, 8]
-    x_slope, y_slope = reach.shear * signed[:, 9], reach.shear * signed[:, 10]
-    cos, sin, one = torch.cos(angle), torch.sin(angle), 1 + x_slope * y_slope
-    turn = (cos * one - sin * y_slope, cos * x_slope - sin), (sin * one + cos * y_slope, sin * x_slope + cos)
-    return moved(images, turn, reach.shift * signed[:, 11:13].transpose(0, 1))
+    x_slope, y_slope = reach.shear * signed[:, 9, None], reach.shear * signed[:, 10, None]
+    right, down = turned(angle)
+    down = down + x_slope * right
+    return moved(images, right + y_slope * down, down, reach.shift * signed[:, 11:13])

@@ -7,7 +7,7 @@ import math
 import torch
 
 from ...contracts import At, Batch, Draws, Strength, technique, tunable
-from ...images import moved
+from ...images import moved, turned
 from ...randomness import Key, uniform
 
 
@@ -45,10 +45,11 @@ class RandomAffine:
     def batch(self, batch: Batch, draws: Draws, at: At) -> Batch:
         drawn = draws["uniform"].to(batch.inputs.dtype)
         signed = 2 * drawn - 1
-        angle, slant = (math.pi / 180) * self.rotation * signed[0], (math.pi / 180) * self.shear * signed[1]
+        angle, slant = (math.pi / 180 * self.rotation) * signed[0], (math.pi / 180 * self.shear) * signed[1]
         size = 1 / (1 + self.zoom * signed[2])
         mirror_x = torch.where(drawn[5] < self.horizontal_flip, -size, size)
         mirror_y = torch.where(drawn[6] < self.vertical_flip, -size, size)
-        cos, sin, tan = torch.cos(angle), torch.sin(angle), torch.tan(slant)
-        turn = (cos * mirror_x, (cos * tan - sin) * mirror_y), (sin * mirror_x, (sin * tan + cos) * mirror_y)
-        return batch._replace(inputs=moved(batch.inputs, turn, self.shift * signed[3:5]))
+        right, down = turned(angle)
+        down = torch.addcmul(down, torch.tan(slant)[:, None], right)
+        shift = (self.shift * signed[3:5]).transpose(0, 1)
+        return batch._replace(inputs=moved(batch.inputs, mirror_x[:, None] * right, mirror_y[:, None] * down, shift))
