@@ -653,8 +653,8 @@ def page() -> str:
     lines = [
         "# The techniques",
         "",
-        f"{len(records)} techniques, by the place of a training step that they touch. Grey is without or before, red with "
-        "or after. `dampen techniques NAME` shows the whole card. This page and its pictures are written by "
+        f"{len(records)} techniques, by the place of a training step that they touch. Grey is without or before, red "
+        "with or after. `dampen techniques NAME` shows the whole card. This page and its pictures are written by "
         "`docs/pictures.py`.",
     ]
     for room in dict.fromkeys(record["room"] for record in records):
