@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?=
 
-.PHONY: demo test check fix bench build clean
+.PHONY: demo test check fix bench pictures build clean
 
 demo: .venv/installed   ## the main job on real data: which regularization pays off on handwritten digits
 	$(BIN)/dampen compare digits $(DEMO)
@@ -12,16 +12,20 @@ test: .venv/installed   ## all tests
 	$(BIN)/python -m pytest
 
 check: .venv/installed  ## lint and types
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks docs
+	$(BIN)/ruff format --check src tests benchmarks docs
 	$(BIN)/mypy
 
 fix: .venv/installed    ## format and safe lint fixes
-	$(BIN)/ruff check --fix src tests benchmarks
-	$(BIN)/ruff format src tests benchmarks
+	$(BIN)/ruff check --fix src tests benchmarks docs
+	$(BIN)/ruff format src tests benchmarks docs
 
 bench: .venv/installed  ## every benchmark, one after the other (long)
 	for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
+
+pictures: .venv/installed  ## docs/techniques.md and a picture of what each technique does
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt matplotlib
+	$(BIN)/python docs/pictures.py
 
 build: .venv/installed  ## a wheel in dist/
 	$(BIN)/pip wheel -q --no-deps -w dist .

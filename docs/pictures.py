@@ -30,11 +30,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-import dampen
 from dampen import CNN, MLP, Adam, DampenError, Dataset, Recipe
 from dampen.cards import catalogue
 from dampen.contracts import Clock, Seen, hooks_of
-from dampen.data.dataset import from_arrays, load
+from dampen.data.dataset import as_dataset, from_arrays, load
 from dampen.presets import alone
 from dampen.recipe import scheduled
 from dampen.techniques import CATALOGUE, find
@@ -50,7 +49,11 @@ PAGE, FOLDER = HERE / "techniques.md", HERE / "techniques"
 BEFORE, AFTER, SHADES = "#9a9a9a", "#d1495b", "viridis"
 SHOWN = 5
 STRONG: dict[str, dict[str, Any]] = {
-    "InputNoise": {"stddev": 0.5},
+    "InputNoise": {"stddev": 0.3},
+    "ElasticDeformation": {"alpha": 25.0},
+    "SeriesJitter": {"stddev": 0.3},
+    "SeriesScaling": {"stddev": 0.5},
+    "TokenSwap": {"rate": 0.3},
     "GaussianNoise": {"stddev": 0.5},
     "ClipNorm": {"max_norm": 0.5},
     "WeightDecay": {"strength": 1.0},
@@ -63,6 +66,7 @@ STRONG: dict[str, dict[str, Any]] = {
     "MixUp": {"alpha": 4.0},
     "EarlyStopping": {"patience_epochs": 5.0},
     "StochasticDepth": {"rate": 0.5},
+    "SAM": {"rho": 0.5},
 }
 """Strengths for the picture where the default is too mild for the eye."""
 
@@ -80,6 +84,8 @@ def photos() -> Dataset:
         for top in range(0, 427 - 200, 55):
             for left in range(0, 640 - 200, 55):
                 piece = Image.fromarray(photo[top : top + 200, left : left + 200])
+                if np.asarray(piece.convert("L")).std() < 45:
+                    continue  # sky and water show nothing
                 pieces.append(np.asarray(piece.resize((48, 48), Image.Resampling.BOX)).transpose(2, 0, 1))
     order = np.random.default_rng(6).permutation(len(pieces))
     return from_arrays(np.stack(pieces)[order], np.arange(len(pieces)) % 5, name="photographs")
@@ -106,7 +112,7 @@ def of_example(technique: type) -> Problem:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         exec(f"import dampen\n{example.data}\n{example.model}", scope)
-    return Problem(dampen.data.dataset.as_dataset(scope["data"]), scope["model"], batch_size=32, precision="float32")
+    return problem(as_dataset(scope["data"]), scope["model"])
 
 
 def problem(data: Dataset, model: Any, **settings: Any) -> Problem:
@@ -164,9 +170,11 @@ def steps(run: Run, count: int, each: Callable[[Run], None] = lambda run: None) 
     return run
 
 
-def calls_of(technique: type, hook: str, here: Problem, count: int = 12) -> list[tuple[tuple[Any, ...], Any]]:
+def calls_of(
+    technique: type, hook: str, here: Problem, count: int = 12, lr: float = 1e-3
+) -> list[tuple[tuple[Any, ...], Any]]:
     with heard(technique, hook) as calls:
-        steps(run_of(here, alone(strong(technique))), count)
+        steps(run_of(here, Recipe(alone(strong(technique)).techniques, Adam(lr))), count)
     return calls
 
 
@@ -208,7 +216,7 @@ def of_images(here: Problem, before: Any, after: Any, rows: Any, was: Any, becom
         if was is not None:
             shares(axes[2, column], was[row], becomes[row])
     for line, name in enumerate(["before", "after", "targets"][: len(heights)]):
-        label(axes[line, 0], name)
+        label(axes[line, 0], name, framed=line == 2)
     return figure
 
 
@@ -220,7 +228,7 @@ def of_series(here: Problem, before: Any, after: Any, rows: Any, was: Any, becom
             axis.plot(one + 2.5 * channel, color=BEFORE, lw=2.5, alpha=0.6)
             axis.plot(other + 2.5 * channel, color=AFTER, lw=1)
         axis.set(yticks=[], xticks=[], xlabel="time")
-    label(axes[0], "channels")
+    label(axes[0], "channels", framed=True)
     if was is not None:
         shares(axes[3], was[rows[0]], becomes[rows[0]])
         axes[3].set_xlabel("targets")
@@ -231,21 +239,23 @@ def of_cells(here: Problem, before: Any, after: Any, rows: Any, was: Any, become
     numbers = here.data.inputs.double()
     mean, std = numbers.nanmean(0).numpy(), np.nanstd(numbers.numpy(), 0) + 1e-9
     panels = [((table[:12] - mean) / std) for table in (before, after)]
-    figure = of_matrices(*panels, "columns", "rows")
-    return figure if was is None else beside(figure, panels, was[:12], becomes[:12])
+    figure = of_matrices(*panels, "columns", "rows") if was is None else of_cells_and_targets(panels, was, becomes)
+    cells = figure.axes[1 if was is None else 2]
+    for row, column in np.argwhere(~np.isclose(*panels, equal_nan=True)):
+        cells.add_patch(plt.Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, ec=AFTER, lw=1))
+    return figure
 
 
-def beside(figure: Figure, panels: list[Any], was: Any, becomes: Any) -> Figure:
-    """The same with targets to the right of both."""
-    plt.close(figure)
+def of_cells_and_targets(panels: list[Any], was: Any, becomes: Any) -> Figure:
     figure, axes = plt.subplots(1, 4, figsize=(7, 1.9), width_ratios=[4, 1, 4, 1])
-    for axis, matrix, name in zip(
-        axes, (panels[0], was, panels[1], becomes), ("before", "targets", "after", "targets"), strict=True
-    ):
-        axis.imshow(matrix, aspect="auto", cmap=SHADES, vmin=panels[0].min(), vmax=panels[0].max()) if name not in (
-            "targets",
-        ) else axis.imshow(matrix, aspect="auto", cmap="Greys", vmin=0, vmax=1)
-        axis.set(xticks=[], yticks=[], title=name)
+    low, high = np.nanpercentile(panels[0], [1, 99])
+    for axis, cells, name in zip(axes[::2], panels, ("before", "after"), strict=True):
+        axis.imshow(cells, aspect="auto", cmap=SHADES, vmin=low, vmax=high)
+        axis.set(xticks=[], yticks=[], title=name, xlabel="columns")
+    for axis, targets in zip(axes[1::2], (was, becomes), strict=True):
+        axis.imshow(targets[:12], aspect="auto", cmap="Greys", vmin=0, vmax=1)
+        axis.set(xticks=[], yticks=[], title="targets")
+    label(axes[0], "rows")
     return figure
 
 
@@ -287,30 +297,28 @@ def shares(axis: Any, was: Any, becomes: Any) -> None:
 
 
 def of_activation(technique: type) -> Figure:
-    here = problem_for(technique, problem(load("digits"), MLP((32, 32))))
+    here = problem_for(technique, problem(load("digits"), MLP((32, 32))), problem(photos(), CNN((8,))))
     calls = calls_of(technique, "activation", here, 4)
     changed = [call for call in calls if differ(call[0][1], call[1])]
     (_, before, *_), after = (changed or calls)[len(changed) // 2 if changed else 0]
     before, after = array(before), array(after)
     if before.ndim == 4 and before.shape[1] == before.shape[2] == before.shape[3]:
         before, after = before[:, :1], after[:, :1]
-    if before.ndim == 4:  # channels of two examples, or weights of attention of some heads
-        return of_maps(*(x[:2, :6] if before.shape[1] > 1 else x[:12].swapaxes(0, 1)[:, :6] for x in (before, after)))
+    if before.ndim == 4:  # channels of one example, or its attention heads; of images with one channel, some images
+        row = abs(after - before).reshape(len(before), -1).sum(1).argmax()
+        return of_maps(*(x[row, :6] if x.shape[1] > 1 else x[:6, 0] for x in (before, after)))
     if before.ndim == 3:
         return of_matrices(before[0, :16, :32], after[0, :16, :32], "units", "times of one example")
     return of_matrices(before[:16, :32], after[:16, :32], "units", "rows")
 
 
 def of_maps(before: Any, after: Any) -> Figure:
-    figure, axes = plt.subplots(2 * len(before), before.shape[1], figsize=(6, 1.05 * 2 * len(before)))
-    low, high = before.min(), before.max()
-    for example in range(len(before)):
-        for line, maps in enumerate((before, after)):
-            for column, plane in enumerate(maps[example]):
-                axis = axes[2 * example + line, column]
-                axis.imshow(plane, cmap=SHADES, vmin=low, vmax=high)
-                axis.set(xticks=[], yticks=[])
-            label(axes[2 * example + line, 0], ("before", "after")[line])
+    figure, axes = plt.subplots(2, len(before), figsize=(6, 2.3))
+    for line, (maps, name) in enumerate(zip((before, after), ("before", "after"), strict=True)):
+        for axis, plane in zip(axes[line], maps, strict=True):
+            axis.imshow(plane, cmap=SHADES, vmin=before.min(), vmax=before.max())
+            axis.set(xticks=[], yticks=[])
+        label(axes[line, 0], name)
     return figure
 
 
@@ -327,49 +335,55 @@ def of_matrices(before: Any, after: Any, across: str, down: str) -> Figure:
 def of_parameters(technique: type) -> Figure:
     """The weight that changes most, at the last of some steps."""
     here = problem_for(technique, problem(load("digits"), MLP((32, 32))))
-    (_, before, *_), after = calls_of(technique, "parameters", here, 30)[-1]
+    (_, before, *_), after = calls_of(technique, "parameters", here, 100, lr=0.03)[-1]
     name = max(before, key=lambda n: (after[n] - before[n]).abs().mean().item() if before[n].dim() > 1 else -1.0)
     was, becomes = (array(tensors[name]).reshape(len(before[name]), -1) for tensors in (before, after))
     figure, axes = plt.subplots(1, 3, figsize=(7, 1.9))
     limit = abs(was).max()
     for axis, matrix, told in zip(axes, (was, becomes), ("weights kept", "weights used"), strict=False):
-        axis.imshow(matrix[:24, :24], cmap="RdBu_r", vmin=-limit, vmax=limit)
+        axis.imshow(matrix[:24, :24], cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
         axis.set(xticks=[], yticks=[], title=told)
     histogram(axes[2], was, becomes, "kept", "used")
     return figure
 
 
 def of_structure(technique: type) -> Figure:
-    """What goes into the activations of a layer, unit by unit, and how the inputs of the first layer hang together,
-    without and with the technique."""
+    """What the technique changes first in an untrained network: how the inputs of the first layer hang together, else
+    what goes into the activations of the last hidden layer, else what reaches the output layer."""
     here = problem_for(technique, problem(load("digits"), MLP((32, 32))))
-    sides = [looked_into(here, recipe) for recipe in (Recipe(), alone(strong(technique)))]
-    inputs_change = differ(sides[0][0], sides[1][0])
-    if inputs_change:
-        return of_matrices(*(array(torch.corrcoef(inputs.flatten(1).T + 1e-6 * torch.randn(1))) for inputs, _ in sides),
-                           "inputs of the first layer", "correlation")  # fmt: skip
+    without, with_it = (looked_into(here, recipe) for recipe in (Recipe(), alone(strong(technique))))
+    if differ(without["inputs"], with_it["inputs"]):
+        with np.errstate(all="ignore"):  # pixels that never vary hang together with nothing
+            correlations = [np.nan_to_num(np.corrcoef(array(s["inputs"].flatten(1)).T)) for s in (without, with_it)]
+        return of_matrices(*correlations, "inputs of the first layer", "correlation")
+    what = "hidden" if differ(without["hidden"], with_it["hidden"]) else "last"
     figure, axes = plt.subplots(1, 2, figsize=(6, 1.9), sharey=True)
-    for axis, (_, units), name in zip(axes, sides, ("without", "with"), strict=True):
-        axis.boxplot(array(units)[:, :14], showfliers=False, medianprops={"color": AFTER})
+    for axis, seen, name in zip(axes, (without, with_it), ("without", "with"), strict=True):
+        axis.boxplot(array(seen[what])[:, :14], showfliers=False, medianprops={"color": AFTER})
         axis.axhline(0, color=BEFORE, lw=0.5, zorder=0)
-        axis.set(xticks=[], xlabel="units of the second hidden layer", title=name)
-    label(axes[0], "what it puts out", keep_ticks=True)
+        axis.set(xticks=[], xlabel="hidden units", title=name)
+    label(axes[0], {"hidden": "before activation", "last": "after activation"}[what], ticks=True)
     return figure
 
 
-def looked_into(here: Problem, recipe: Recipe) -> tuple[Tensor, Tensor]:
-    """(inputs of the first layer, outputs (rows, units) of the last hidden one) of an untrained network, its weights
-    three times as large as they should be."""
+def looked_into(here: Problem, recipe: Recipe) -> dict[str, Tensor]:
+    """inputs of the first layer; (rows, units) of the last hidden layer, and of what goes into the output layer."""
     prepared: Prepared = prepare(here, recipe, 0, here.facts_of_all)
-    model, hidden = prepared.model.train(), prepared.layouts[0].hidden
+    model, layout = prepared.model.train(), prepared.layouts[0]
     seen: dict[str, Tensor] = {}
-    first, last = (model.get_submodule(path) for path in (hidden[0], hidden[-1]))
-    first.register_forward_hook(lambda _m, args, _o: seen.update(inputs=args[0]))
-    last.register_forward_hook(lambda _m, _a, output: seen.update(units=output))
+
+    def hear(name: str, path: str | None, entering: bool) -> None:
+        def hook(_module: Any, args: Any, output: Any) -> None:
+            seen[name] = args[0] if entering else output
+
+        model.get_submodule(path or "").register_forward_hook(hook)
+
+    hear("inputs", layout.hidden[0], True)
+    hear("hidden", layout.hidden[-1], False)
+    hear("last", layout.output, True)
     with torch.no_grad():
         model(here.example(256))
-    units = seen["units"]
-    return seen["inputs"], units if units.dim() == 2 else units.flatten(2).mean(2)
+    return {name: tensor if tensor.dim() <= 2 else tensor.flatten(2).mean(2) for name, tensor in seen.items()}
 
 
 def of_training(technique: type) -> Figure:
@@ -407,7 +421,7 @@ def of_criterion(technique: type) -> Figure:
 
 
 def of_penalty(technique: type) -> Figure:
-    """How hard each number (a weight, an activation, an output) is pulled, by its value."""
+    """Where each number (a weight, an activation, an output) is pushed, by its value."""
     here = problem_for(technique, problem(load("digits"), MLP((32,))))
     (self, seen, at), _ = calls_of(technique, "penalty", here, 30)[-1]
     values, pulls, what = pull(self, seen, at)
@@ -415,8 +429,8 @@ def of_penalty(technique: type) -> Figure:
     figure, axis = plt.subplots(figsize=(5, 2))
     axis.axhline(0, color=BEFORE, lw=0.5)
     axis.axvline(0, color=BEFORE, lw=0.5)
-    axis.scatter(values[chosen], pulls[chosen] / (abs(pulls).max() or 1), s=4, color=AFTER, lw=0)
-    axis.set(xlabel=what, ylabel="pull, relative")
+    axis.scatter(values[chosen], -pulls[chosen] / (abs(pulls).max() or 1), s=4, color=AFTER, lw=0)
+    axis.set(xlabel=what, ylabel="push, relative")
     return figure
 
 
@@ -445,7 +459,7 @@ def of_curves(technique: type) -> Figure:
     rest = Recipe(tuple(t for t in recipe.techniques if type(t) is not technique))
     figure, axes = plt.subplots(1, 2, figsize=(6, 1.9), sharey=True)
     for side, colour, name in ((rest, BEFORE, "without"), (recipe, AFTER, "with")):
-        epochs = trained(here, side)
+        epochs = trained(here, Recipe(side.techniques, Adam(0.005)))
         for axis, part in zip(axes, ("train_loss", "val_loss"), strict=True):
             axis.semilogy([epoch[part] for epoch in epochs], color=colour, label=f"{name} {technique.__name__}")
     for axis, name in zip(axes, ("training", "validation"), strict=True):
@@ -461,6 +475,38 @@ def trained(here: Problem, recipe: Recipe) -> list[dict[str, float]]:
 
 
 # ------------------------------------------------------------------ gradient, weights
+
+
+def of_sharpness(technique: type) -> Figure:
+    """The loss uphill from the trained weights, along their gradient, with and without."""
+    here = problem_for(technique, problem(few_digits(), MLP((64, 64))))
+    figure, axis = plt.subplots(figsize=(5, 2))
+    reach = torch.linspace(0, 2.5, 41)
+    for recipe, colour, name in ((Recipe(), BEFORE, "without"), (alone(strong(technique)), AFTER, "with")):
+        run = steps(run_of(here, recipe), 300)
+        axis.plot(reach, losses_along(run, reach), color=colour, label=f"{name} {technique.__name__}")
+    axis.set(xlabel="distance uphill from the trained weights", ylabel="training loss", ylim=(0, 4))
+    axis.legend(frameon=False)
+    return figure
+
+
+def losses_along(run: Run, reach: Tensor) -> list[float]:
+    model = run.program.forward
+    inputs, targets = run.problem.feed.take(run.pack.rows["train"])
+    params = {name: tensor[0].clone().requires_grad_() for name, tensor in run.pack.params.items()}
+    buffers = {name: tensor[0] for name, tensor in run.pack.buffers.items()}
+    model.eval()
+
+    def loss(at: dict[str, Tensor]) -> Tensor:
+        return cross_entropy(model(at, buffers, inputs[0])[0], targets[0]).mean()
+
+    grads = torch.autograd.grad(loss(params), list(params.values()))
+    length = torch.sqrt(sum(g.square().sum() for g in grads))
+    with torch.no_grad():
+        return [
+            loss({n: p + step * g / length for (n, p), g in zip(params.items(), grads, strict=True)}).item()
+            for step in reach
+        ]
 
 
 def of_gradients(technique: type) -> Figure:
@@ -562,7 +608,7 @@ PICTURES: dict[str, Callable[[type], Figure]] = {
     "criterion": of_criterion,
     "objective": of_curves,
     "penalty": of_penalty,
-    "around_gradient": of_curves,
+    "around_gradient": of_sharpness,
     "gradients": of_gradients,
     "serving": of_serving,
     "weights": of_weights,
@@ -571,12 +617,12 @@ PICTURES: dict[str, Callable[[type], Figure]] = {
 }
 
 
-def label(axis: Any, text: str, keep_ticks: bool = False) -> None:
+def label(axis: Any, text: str, ticks: bool = False, framed: bool = False) -> None:
     axis.set_axis_on()
     axis.set_ylabel(text)
-    if not keep_ticks:
+    if not ticks:
         axis.set(xticks=[], yticks=[])
-    axis.spines[:].set_visible(keep_ticks)
+    axis.spines[:].set_visible(ticks or framed)
 
 
 def histogram(axis: Any, was: Any, becomes: Any, one: str, other: str) -> None:
@@ -598,14 +644,19 @@ def save(figure: Figure, path: Path) -> None:
         figure.savefig(raw, format="png", dpi=100, bbox_inches="tight", facecolor="white")
         plt.close(figure)
         image = Image.open(raw).convert("RGB")
-        image.quantize(64, dither=Image.Dither.NONE).save(path, optimize=True)
+        image.quantize(48, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def page() -> str:
     """The catalogue by rooms, from the cards."""
     records = catalogue()
-    lines = ["# The techniques", "", f"{len(records)} techniques by the place of a training step that they touch. Written by "
-             "`docs/pictures.py`; `dampen techniques NAME` shows the whole card."]  # fmt: skip
+    lines = [
+        "# The techniques",
+        "",
+        f"{len(records)} techniques, by the place of a training step that they touch. Grey is without or before, red "
+        "with or after. `dampen techniques NAME` shows the whole card. This page and its pictures are written by "
+        "`docs/pictures.py`.",
+    ]
     for room in dict.fromkeys(record["room"] for record in records):
         lines += ["", f"## {room}"]
         for record in (r for r in records if r["room"] == room):
