@@ -342,7 +342,8 @@ def _facts(inputs: Tensor, soft: Tensor, targets: Tensor, layout: Layout) -> Fac
     tables = () if inputs.is_floating_point() else layout.weights("embeddings")
     num_tokens = layout.tensors[tables[0]].shape[0] if tables else 0
     numbers = targets.is_floating_point() and (targets.dim() == 1 or not _sums_to_one(targets))
-    facts = facts_of(inputs.float(), soft, "numbers" if numbers else "classes", num_tokens=num_tokens)
+    task = "numbers" if numbers else "classes"
+    facts = facts_of(inputs if num_tokens else inputs.float(), soft, task, num_tokens=num_tokens)
     one = torch.ones_like(facts.target_std)  # a foreign loop's loss is in the target's own units
     return Facts(**{**facts.__dict__, "target_std": one})
 

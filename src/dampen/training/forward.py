@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..contracts import Tensors
-from ..models.kinds import RUNNING_NORMS
+from ..models.kinds import RUNNING_NORMS, linear_map
 from ..models.layout import INPUTS
 
 Edit = Callable[[Tensor, tuple[Any, ...], str], Tensor]
@@ -81,7 +81,9 @@ class Forward:
         if path.endswith(INPUTS):
             layer = self.model.get_submodule(path.removesuffix(INPUTS))
             return layer.register_forward_pre_hook(lambda module, args: hook(module, args, args))
-        return self.model.get_submodule(path).register_forward_hook(hook)
+        module = self.model.get_submodule(path)
+        # a layer's own output, before the norms that follow it in hooks of its own (modules.py)
+        return module.register_forward_hook(hook, prepend=linear_map(module) is not None)
 
     @contextmanager
     def _bound(self, params: Mapping[str, Tensor], buffers: Mapping[str, Tensor]) -> Iterator[None]:

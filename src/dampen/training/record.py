@@ -60,7 +60,10 @@ class Recording:
         wanted = []
         for leaf in leaves:
             copies = [node for node in self.places[leaf].users if _is_cast(node, dtype)]
-            if copies:
+            _, shape, strides, _ = self.places[leaf].meta["form"]
+            if copies and all(
+                _can_be_viewed(node, torch.empty_strided(shape, strides, device="meta")) for node in copies
+            ):
                 low = self._argument(f"low_{leaf}")
                 low.meta = copies[0].meta
                 for node in copies:
@@ -179,6 +182,20 @@ def _gathers(func: Any, args: Any) -> bool:
     return func is _aten.index.Tensor and not any(
         i is not None and i.dtype in (torch.bool, torch.uint8) for i in args[1]
     )
+
+
+def _can_be_viewed(node: fx.Node, memory: Tensor) -> bool:
+    """Whether the views that are taken of the node can be taken of this memory: a copy is dense, a member's part of a
+    block is not."""
+    for user in node.users:
+        if user.meta.get("view"):
+            try:
+                view = user.target(*fx.node.map_arg(user.args, lambda _: memory))
+            except RuntimeError:
+                return False
+            if not _can_be_viewed(user, view):
+                return False
+    return True
 
 
 def _is_cast(node: fx.Node, dtype: torch.dtype) -> bool:

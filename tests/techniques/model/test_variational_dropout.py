@@ -16,6 +16,7 @@ from dampen.randomness import make_key
 from dampen.techniques.model.variational_dropout import VariationalDropout
 from dampen.training.fit import fit_pack
 from dampen.training.problem import Member, Problem
+from dampen.training.run import start
 from dampen.worlds import small_problem
 
 GRANULARITIES = ("fixed", "layer", "unit", "weight")
@@ -195,21 +196,29 @@ def test_a_layer_that_runs_twice_has_one_alpha_and_two_noises():
     assert sum(":" in name for name in run.pack.params) == 3
 
 
-def test_layers_that_are_none_and_layers_under_a_norm_are_refused():
-    problem = small_problem()
+def test_layers_that_are_none_are_refused():
     layout = layout_of(nn.Sequential(nn.Linear(4, 4), nn.ReLU()), numbers(2, 4).float())
-    both = Recipe((BatchNorm(), VariationalDropout()))
 
     with pytest.raises(DampenError) as no_layer:
         VariationalDropout(sites=("1",)).check(an_at(layout=layout))
-    with pytest.raises(DampenError) as normed:
-        fit_pack(problem, [Member("", both, 0)], plan_for(problem, both, 1))
 
     assert str(no_layer.value) == (
         "VariationalDropout must stand on linear and convolutional layers with weights of their own; got 1. "
         "Name others with `sites`."
     )
-    assert str(normed.value) == (
-        "VariationalDropout must not stand on a layer that another technique norms; got body.0. "
-        "Leave one of the two out, or name other layers with `sites`."
-    )
+
+
+def test_the_noise_comes_before_a_norm_that_another_technique_adds():
+    """What the layer itself puts out is drowned in noise; BatchNorm then sees noise of variance 1 and nothing else."""
+    problem = small_problem()
+    both = Recipe((BatchNorm(), VariationalDropout(alpha=20.0, granularity="fixed")))
+    with torch.no_grad():
+        run = start(problem, [Member("", both, 0)], plan_for(problem, both, 1), train_sample=1)
+        seen = []
+        layer = run.program.forward.model.get_submodule("body.0")
+        layer.norm.register_forward_hook(lambda module, args, output: seen.append((args[0], output)))
+        run.step(run.clock(0, 0), run.batch(run.order(0)[:, 0]), run.trained(0))
+
+    (before, after), *_ = seen
+    assert (before.std(0) > 1.5).all()
+    agrees(after.std(0, correction=0), torch.ones(12, dtype=torch.float64), rtol=1e-4, atol=0)

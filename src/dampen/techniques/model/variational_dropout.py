@@ -61,14 +61,7 @@ class VariationalDropout:
                 )
 
     def adds(self, layout: Any) -> Tensors:
-        """Per layer what is added to the starting log alpha. The layout is that of the rebuilt network: a norm inside
-        a layer would come before the noise."""
-        for path in layout.site_paths(self.sites):
-            if any(role.kind == "norm" and role.module.startswith(f"{path}.") for role in layout.tensors.values()):
-                raise DampenError(
-                    f"VariationalDropout must not stand on a layer that another technique norms; got {path}. "
-                    "Leave one of the two out, or name other layers with `sites`."
-                )
+        """Per layer what is added to the starting log alpha."""
         if self.granularity == "fixed":
             return {}
         return {path: torch.zeros(self._shape(layout, path)) for path in layout.site_paths(self.sites)}
