@@ -29,10 +29,11 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
 from dampen import CNN, MLP, Adam, DampenError, Dataset, Recipe
 from dampen.cards import catalogue
-from dampen.contracts import Clock, Seen, hooks_of
+from dampen.contracts import Clock, Seen, hooks_of, needs_of
 from dampen.data.dataset import as_dataset, from_arrays, load
 from dampen.presets import alone
 from dampen.recipe import scheduled
@@ -50,7 +51,7 @@ BEFORE, AFTER, SHADES = "#9a9a9a", "#d1495b", "viridis"
 SHOWN = 5
 STRONG: dict[str, dict[str, Any]] = {
     "InputNoise": {"stddev": 0.3},
-    "ElasticDeformation": {"alpha": 25.0},
+    "ElasticDeformation": {"alpha": 45.0},
     "SeriesJitter": {"stddev": 0.3},
     "SeriesScaling": {"stddev": 0.5},
     "TokenSwap": {"rate": 0.3},
@@ -143,8 +144,9 @@ def heard(technique: type, hook: str) -> Iterator[list[tuple[tuple[Any, ...], An
 
     @functools.wraps(original)
     def listening(self: Any, *args: Any) -> Any:
+        before = (tree_map(lambda x: x.clone() if isinstance(x, Tensor) else x, args[0]), *args[1:])
         result = original(self, *args)
-        calls.append(((self, *args), result))
+        calls.append(((self, *before), result))
         return result
 
     setattr(technique, hook, listening)
@@ -157,7 +159,9 @@ def heard(technique: type, hook: str) -> Iterator[list[tuple[tuple[Any, ...], An
 def run_of(here: Problem, recipe: Recipe) -> Run:
     names = tuple(name for name, t in recipe.active.items() if on_device(t))
     with torch.no_grad():
-        return start(here, [Member("", recipe, 0)], PackPlan((0,), names, "loop"), train_sample=1)
+        run = start(here, [Member("", recipe, 0)], PackPlan((0,), names, "loop"), train_sample=1)
+    run.replay_from = sys.maxsize  # a replayed step calls no hook
+    return run
 
 
 def steps(run: Run, count: int, each: Callable[[Run], None] = lambda run: None) -> Run:
@@ -196,7 +200,7 @@ def of_batch(technique: type) -> Figure:
     (_, before, *_), after = (changed or calls)[0]
     moved = [abs(array(b) - array(a)).reshape(len(b), -1).sum(1) for b, a in zip(before[:2], after[:2], strict=True)]
     inputs_change, targets_change = (bool(m.max() > 1e-6) for m in moved)
-    rows = np.argsort(-moved[0 if inputs_change else 1], kind="stable")[:SHOWN]
+    rows = np.argsort(moved[0 if inputs_change else 1] <= 1e-6, kind="stable")[:SHOWN]  # the first that changed
     if not inputs_change:
         return of_targets(array(before.targets), array(after.targets))
     draw = {"images": of_images, "series": of_series, "tokens": of_tokens, "table": of_cells}
@@ -242,7 +246,7 @@ def of_cells(here: Problem, before: Any, after: Any, rows: Any, was: Any, become
     figure = of_matrices(*panels, "columns", "rows") if was is None else of_cells_and_targets(panels, was, becomes)
     cells = figure.axes[1 if was is None else 2]
     for row, column in np.argwhere(~np.isclose(*panels, equal_nan=True)):
-        cells.add_patch(plt.Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, ec=AFTER, lw=1))
+        cells.add_patch(plt.Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, ec=AFTER, lw=2))
     return figure
 
 
@@ -304,9 +308,10 @@ def of_activation(technique: type) -> Figure:
     before, after = array(before), array(after)
     if before.ndim == 4 and before.shape[1] == before.shape[2] == before.shape[3]:
         before, after = before[:, :1], after[:, :1]
-    if before.ndim == 4:  # channels of one example, or its attention heads; of images with one channel, some images
+    if before.ndim == 4:  # channels of one example, or its attention heads; where all go together, some examples
         row = abs(after - before).reshape(len(before), -1).sum(1).argmax()
-        return of_maps(*(x[row, :6] if x.shape[1] > 1 else x[:6, 0] for x in (before, after)))
+        together = before.shape[1] == 1 or technique().sites in ("branches", "joins")
+        return of_maps(*(x[:6, 0] if together else x[row, :6] for x in (before, after)))
     if before.ndim == 3:
         return of_matrices(before[0, :16, :32], after[0, :16, :32], "units", "times of one example")
     return of_matrices(before[:16, :32], after[:16, :32], "units", "rows")
@@ -358,10 +363,12 @@ def of_structure(technique: type) -> Figure:
         return of_matrices(*correlations, "inputs of the first layer", "correlation")
     what = "hidden" if differ(without["hidden"], with_it["hidden"]) else "last"
     figure, axes = plt.subplots(1, 2, figsize=(6, 1.9), sharey=True)
+    by_unit = "batches" in needs_of(technique) or what == "last"  # else it looks at one row at a time
     for axis, seen, name in zip(axes, (without, with_it), ("without", "with"), strict=True):
-        axis.boxplot(array(seen[what])[:, :14], showfliers=False, medianprops={"color": AFTER})
+        numbers = array(seen[what])
+        axis.boxplot((numbers if by_unit else numbers.T)[:, :14], showfliers=False, medianprops={"color": AFTER})
         axis.axhline(0, color=BEFORE, lw=0.5, zorder=0)
-        axis.set(xticks=[], xlabel="hidden units", title=name)
+        axis.set(xticks=[], xlabel="hidden units" if by_unit else "rows", title=name)
     label(axes[0], {"hidden": "before activation", "last": "after activation"}[what], ticks=True)
     return figure
 
