@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from dampen import DampenError
+from dampen import ClipNorm, DampenError
 from dampen.contracts import (
     Strength,
     declarations,
@@ -83,9 +83,27 @@ def test_the_edges_of_the_range_and_every_kind_of_number_are_legal(radius):
     assert type(built.radius) in (int, float), "numbers are stored as plain ones: TOML and JSON hold no others"
 
 
-@pytest.mark.parametrize("tilt", [-math.inf, -1e30, math.inf])
+@pytest.mark.parametrize("tilt", [-1e30, 0, 1e30])
 def test_a_strength_without_a_range_takes_any_number(tilt):
     assert Blur(tilt=tilt).tilt == tilt
+
+
+@pytest.mark.parametrize("name", ["gain", "tilt"])
+def test_an_infinite_strength_is_refused_unless_it_is_what_off_means(name):
+    with pytest.raises(DampenError) as raised:
+        Blur(**{name: math.inf})
+
+    assert str(raised.value) == f"Blur.{name} must be finite; got inf."
+    assert ClipNorm(math.inf).max_norm == math.inf
+
+
+@pytest.mark.parametrize("declared", CATALOGUE, ids=lambda declared: declared.__name__)
+def test_no_technique_takes_an_infinite_strength_that_it_does_not_rest_at(declared):
+    for name, info in tunables(declared).items():
+        for value in (math.inf, -math.inf):
+            if value not in (info.off, info.default):
+                with pytest.raises(DampenError, match=rf"{declared.__name__}\.{name} must be .*; got -?inf\."):
+                    declared(**{name: value})
 
 
 def test_a_list_of_paths_becomes_a_tuple_so_that_the_technique_stays_hashable():

@@ -419,7 +419,6 @@ def test_a_typed_recipe_is_understood(text, recipe):
         ),
         *(
             "x.Dropout()",
-            "Dropout(rate=x)",
             "Dropout(rate=open('f'))",
             "Dropout(*[1])",
             "[Dropout]",
@@ -433,6 +432,20 @@ def test_what_is_no_recipe_is_refused_with_an_example_and_is_never_run(text):
         parse(text)
 
     assert str(raised.value) == f"A recipe must read like 'Dropout(rate=0.3) + L2'; got {text!r}."
+
+
+def test_a_bare_word_is_a_text_and_inf_and_nan_are_numbers():
+    assert parse("Dropout(sites=head)") == Recipe(Dropout(sites="head"))
+    assert parse("ClipNorm(max_norm=inf)") == Recipe(ClipNorm(float("inf")))
+    for text, said in {
+        "Dropout(rate=x)": "Dropout.rate must be a number; got 'x'.",
+        "Dropout(rate=nan)": "Dropout.rate must be a number; got nan.",
+        "Dropout(rate=-inf)": "Dropout.rate must be between 0 and 1; got -inf.",
+        "Dropout(rate=-x)": "A recipe must read like 'Dropout(rate=0.3) + L2'; got 'Dropout(rate=-x)'.",
+    }.items():
+        with pytest.raises(DampenError) as raised:
+            parse(text)
+        assert str(raised.value) == said
 
 
 @pytest.mark.parametrize("text", ["Dropout(0.3, rate=0.2)", "Dropout(0.3, 'inputs', 4)", "Dropout(**{'rate': 0.2})"])

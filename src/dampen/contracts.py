@@ -54,6 +54,8 @@ class Tunable:
             raise DampenError(f"{who} must be a number; got {value!r}.")
         if not self.low <= float(value) <= self.high:
             raise DampenError(f"{who} must be {self.legal}; got {value!r}.")
+        if math.isinf(float(value)) and value not in (self.off, self.default):
+            raise DampenError(f"{who} must be finite; got {value!r}.")
         return value if isinstance(value, int | float) and type(value) in (int, float) else float(value)
 
     @property

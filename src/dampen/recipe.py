@@ -292,8 +292,11 @@ def _call(tree: ast.expr, text: str) -> tuple[str, dict[str, Any]]:
 
 
 def _literal(tree: ast.expr) -> Any:
-    if isinstance(tree, ast.Name) and tree.id == "inf":
-        return float("inf")
+    """A Python literal; inf and nan are numbers, and any other bare word a text: `sites=branches`."""
+    if isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.USub) and isinstance(tree.operand, ast.Name):
+        return -float(tree.operand.id)
+    if isinstance(tree, ast.Name) and tree.id not in ("True", "False", "None"):
+        return float(tree.id) if tree.id in ("inf", "nan") else tree.id
     return ast.literal_eval(tree)
 
 

@@ -442,8 +442,9 @@ def test_an_unknown_layer_is_refused_with_the_names_that_there_are(found, choose
     with pytest.raises(DampenError) as raised:
         getattr(found, choose)(("block.0", "block.7"))
 
-    assert str(raised.value).startswith("Unknown layer 'block.7'. Did you mean 'block.")
-    assert str(raised.value).endswith("The model has embed, block, block.0, block.1, block.2, blocks, head.")
+    kind, words = ("site", "inputs, activations, layers, ") if choose == "site_paths" else ("layer", "")
+    assert str(raised.value).startswith(f"Unknown {kind} 'block.7'. Did you mean 'block.")
+    assert str(raised.value).endswith(f"The model has {words}embed, block, block.0, block.1, block.2, blocks, head.")
 
 
 @pytest.mark.parametrize("choose", ["weights", "inside", "site_paths"])

@@ -100,31 +100,33 @@ class Layout:
 
     def site_paths(self, sites: Any) -> tuple[str, ...]:
         """Module paths of a word of `sites` or of paths that a user gave."""
-        if not isinstance(sites, str) or sites not in self.sites:
-            return self._known(sites)
-        return self.sites[sites]
+        if isinstance(sites, str) and sites in self.sites:
+            return self.sites[sites]
+        return self._known(sites, "site", tuple(word for word, paths in self.sites.items() if paths))
 
     def check(self, recipe: Any) -> None:
         """Refuse layers and sites that a recipe names and the network lacks."""
         for name, technique in recipe.named.items():
             if hasattr(technique, "sites"):
                 if isinstance(technique.sites, str) and self.sites.get(technique.sites) == ():
+                    there = ", ".join(word for word, paths in self.sites.items() if paths)
                     raise DampenError(
-                        f"{name} works on {technique.sites} ({SITES[technique.sites]}); this model has none. "
-                        f"Leave {name} out, or name layers with `sites`."
+                        f"{name} works on {technique.sites} ({SITES[technique.sites]}); this model has none; "
+                        f"it has {there}. Leave {name} out, or name layers with `sites`."
                     )
                 self.site_paths(technique.sites)
             if hasattr(technique, "layers"):
                 (self.inside if hasattr(technique, "trains") else self.weights)(technique.layers)
 
-    def _known(self, paths: Any) -> tuple[str, ...]:
+    def _known(self, paths: Any, kind: str = "layer", words: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """The paths as a tuple, after a look whether each is there. words: what else a user could have written."""
         paths = (paths,) if isinstance(paths, str) else paths
         if not isinstance(paths, tuple | list) or not all(isinstance(path, str) for path in paths):
             raise DampenError(f"Layers must be given as paths such as {self.paths[-1]!r}; got {paths!r}.")
         for path in paths:
             if path not in self.paths:
-                known = ", ".join(p for p in self.paths if p)
-                raise NoSuchName("layer", path, self.paths, f"The model has {known}.")
+                known = tuple(p for p in (*words, *self.paths) if p)
+                raise NoSuchName(kind, path, known, f"The model has {', '.join(known)}.")
         return tuple(paths)
 
 

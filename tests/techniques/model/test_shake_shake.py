@@ -63,7 +63,8 @@ def test_other_numbers_of_branches_are_refused(num_branches):
         check_fits(problem, Recipe((ShakeShake(),)))
 
     assert str(raised.value) == (
-        "ShakeShake works on joins (sums of two or more residual branches); this model has none. "
+        "ShakeShake works on joins (sums of two or more residual branches); this model has none; "
+        "it has inputs, activations, maps, layers, branches. "
         "Leave ShakeShake out, or name layers with `sites`."
         if num_branches == 1
         else "ShakeShake must stand where two residual branches join; blocks.0.join joins 3. Name other joins with "

@@ -17,8 +17,8 @@ class RandomErasing:
     in the paper; one too long for the image covers its side where the paper draws again. low and high are the
     channel's own. One image of noise serves the batch: every image's rectangle is a window on it.
 
-    Use it on photographs in which objects hide each other, and beside flips and crops. Not where one small thing
-    decides: it may be what is lost. Cutout is its milder relative.
+    Use it on photographs in which objects hide each other, beside flips and crops, and Cutout where it is too harsh.
+    Not where one small thing decides: it may be what is lost.
 
     Zhong et al., Random Erasing Data Augmentation, 2020, section 3.2 and algorithm 1, arXiv:1708.04896.
     """
