@@ -55,7 +55,7 @@ class Forward:
         """(outputs, running buffers as the pass left them). `norm=False`: batch norms use and keep their
         running statistics."""
         if self.channels_last:
-            inputs, params = _channels_last(inputs), {name: _channels_last(t) for name, t in params.items()}
+            inputs, params = channels_last(inputs), {name: channels_last(t) for name, t in params.items()}
         fresh = {name: buffers[name].clone() for name in self.running}
         handles = [self._edit(path, functions) for path, functions in (edits or {}).items()]
         try:
@@ -117,7 +117,7 @@ class Forward:
                 module.training = True
 
 
-def _channels_last(tensor: Tensor) -> Tensor:
+def channels_last(tensor: Tensor) -> Tensor:
     """`to`, not `contiguous`: with a single channel only the strides tell the kernels which form is meant."""
     return tensor.to(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor
 

@@ -16,7 +16,7 @@ from ..models.layout import INPUTS, Layout
 from ..randomness import Key
 from ..recipe import with_tensors
 from ..tensors import cross_entropy, squared_error, weighted_mean
-from .forward import Forward
+from .forward import Forward, channels_last
 
 Objective = Callable[..., tuple[Tensor, Seen]]
 Total = Callable[[Tensors], "tuple[Tensor, Report]"]
@@ -171,7 +171,8 @@ def edited(program: Program, scene: Scene, key: Key) -> Callable[..., Seen]:
             for name, t, at in scene.touching("activation", params):
                 at, paths = at._replace(params=used), program.sites[name]
                 for number, path in enumerate(paths):
-                    functions.add(path, _noise(t, here / name, at, program.site(path, (number + 1) / len(paths))))
+                    site = program.site(path, (number + 1) / len(paths))
+                    functions.add(path, _noise(t, here / name, at, site, program.forward.channels_last))
         for path, edit in (edits or {}).items():
             functions.add(path, lambda x, _args, _place, edit=edit: edit(x))
         for path in program.watched:
@@ -188,10 +189,16 @@ class _Edits(dict[str, list[Any]]):
         self.setdefault(path, []).append(function)
 
 
-def _noise(technique: Any, key: Key, at: At, site: Site) -> Any:
+def _noise(technique: Any, key: Key, at: At, site: Site, last: bool) -> Any:
+    """last: whether images have their channels last in memory; what is drawn for them shall, too: products of tensors
+    in unlike orders take ten times as long."""
+
     def edit(x: Tensor, inputs: tuple[Any, ...], place: str) -> Tensor:
         here = at._replace(site=site._replace(path=place, inputs=inputs))
-        return technique.activation(x, drawn(technique, x, key / place, here), here)
+        draws = drawn(technique, x, key / place, here)
+        if last:
+            draws = {name: channels_last(draw) if isinstance(draw, Tensor) else draw for name, draw in draws.items()}
+        return technique.activation(x, draws, here)
 
     return edit
 
