@@ -1,4 +1,4 @@
-"""Every set of ../shared/data but text: read by one call, held against index.json, trained for one epoch.
+"""Every set of ../shared/data: read by one call, held against index.json, trained for one epoch.
 
 Without arguments all of them; with arguments those whose name contains one of them.
 """
@@ -9,16 +9,22 @@ import json
 import math
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from timing import bar, machine
 
-from dampen import MLP, Dataset, fit
+from dampen import Dataset, fit
 from dampen.data.open import open_data
+from dampen.models import network_for
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 BATCH_SIZE = 256
+OPTIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "tabular": lambda wanted: {"target": "target", "categorical": wanted["categorical"]},
+    "text": lambda wanted: {"target": "target", "text": "text"},
+}
 
 
 def main() -> None:
@@ -29,7 +35,7 @@ def main() -> None:
         sys.exit(f"No set of {SHARED} has a name with one of {sys.argv[1:]}.")
     wrong = 0
     for wanted in sets:
-        options = {"target": "target", "categorical": wanted["categorical"]} if wanted["kind"] == "tabular" else {}
+        options = OPTIONS.get(wanted["kind"], lambda _: {})(wanted)
         began = time.perf_counter()
         data = open_data(SHARED / wanted["file"], **options)
         read = time.perf_counter() - began
@@ -49,9 +55,10 @@ def _sets(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """One entry a set: the IDX files of a folder are one, with the rows of both parts."""
     sets = []
     for entry in entries:
-        if entry["kind"] == "text":
-            continue
-        wanted = {"file": entry["file"], "categorical": (), "test_rows": entry.get("splits", {}).get("test"), **entry}
+        test_rows = (
+            None if entry["kind"] == "text" else entry.get("splits", {}).get("test")
+        )  # texts name it in a column
+        wanted = {"file": entry["file"], "categorical": (), "test_rows": test_rows, **entry}
         if entry["file"].endswith("-images-idx3-ubyte.gz"):
             if not Path(entry["file"]).name.startswith("train"):
                 continue
@@ -80,6 +87,8 @@ def _differences(data: Dataset, wanted: dict[str, Any]) -> list[str]:
 
 
 def _columns(data: Dataset) -> Any:
+    if data.num_tokens:
+        return "text"
     schema = getattr(data, "schema", None)
     if schema is not None:
         return len(schema.columns)
@@ -87,18 +96,18 @@ def _columns(data: Dataset) -> Any:
 
 
 def _wanted_columns(wanted: dict[str, Any]) -> Any:
-    """The features of the index: a number, 28x28 pixels, 32x32x3, or 1x24 (channels x length), which is read flat."""
-    if isinstance(wanted["features"], int):
+    """The features of the index: a number, 28x28 pixels, 32x32x3, or 1x24 (channels x length); of texts "text"."""
+    if isinstance(wanted["features"], int) or wanted["kind"] == "text":
         return wanted["features"]
     sides = [int(side) for side in wanted["features"].split(",")[0].split()[0].split("x")]
     if wanted["kind"] == "timeseries":
-        return math.prod(sides)
+        return tuple(sides)
     return (sides[2], *sides[:2]) if len(sides) == 3 else (1, *sides)
 
 
 def _trained(data: Dataset) -> float:
-    """The validation loss after one epoch of one MLP over all rows of the training part."""
-    fitted = fit(MLP(), data, epochs=1, batch_size=BATCH_SIZE)
+    """The validation loss after one epoch of one network, the one that suits, over all rows of the training part."""
+    fitted = fit(network_for(data), data, epochs=1, batch_size=BATCH_SIZE)
     return float(fitted.history.epochs[-1]["val_loss"])
 
 

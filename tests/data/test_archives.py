@@ -94,13 +94,14 @@ def test_images_come_out_with_their_channels_first(tmp_path, array, expected):
     assert "images" in data.words
 
 
-def test_series_become_flat_numbers_and_it_is_said(tmp_path):
+def test_series_keep_their_axes(tmp_path):
     series = WINE.data[:, :12].reshape(178, 2, 6)
 
     data = load_npz(saved(tmp_path, **parts(series, WINE.target)))
 
-    agrees(data.inputs, WINE.data[:, :12][np.random.default_rng(0).permutation(178)].astype(np.float32))
-    assert data.notes == ("Series of 2 x 6 (channels x length) are read as flat numbers.",)
+    agrees(data.inputs, series[np.random.default_rng(0).permutation(178)].astype(np.float32))
+    assert "series" in data.words
+    assert data.notes == ()
 
 
 def test_classes_name_the_numbers_and_other_arrays_are_said_to_be_left_out(tmp_path):
@@ -163,8 +164,8 @@ def test_the_shared_sets_have_rows_columns_and_classes_of_the_index(name):
     entry = next(e for e in json.loads((SHARED / "index.json").read_text())["files"] if e["name"] == name)
     shapes = {
         "cifar10-jpeg": (3, 32, 32),
-        "ItalyPowerDemand": (24,),
-        "OSULeaf": (427,),
+        "ItalyPowerDemand": (1, 24),
+        "OSULeaf": (1, 427),
         "thyroid": (6,),
         "cardio": (21,),
     }

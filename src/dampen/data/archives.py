@@ -32,7 +32,7 @@ def load_npz(path: str | Path) -> Dataset:
     `labels`, `n_train`. `classes`, where it is there, names the classes of whole numbers 0, 1, ...
 
     uint8 of shape (R, H, W), (R, H, W, C) or (R, C, H, W) are images and become uint8 (R, C, H, W); other arrays of
-    three axes are series (R, channels, length) and become flat numbers (R, channels * length).
+    three axes are series (R, channels, length).
     Raises `DampenError` for arrays of other names, Python objects, and what unpacks to far more than its size.
     """
     path = Path(path)
@@ -127,11 +127,7 @@ def _chosen(path: Path, shapes: Mapping) -> tuple[dict[str, str], list[str]]:
 
 
 def _plain(name: str, arrays: Mapping[str, np.ndarray]) -> Dataset:
-    first = arrays["x"] if "x" in arrays else arrays["x_train"]
-    note: tuple[str, ...] = ()
-    if first.ndim == 3 and first.dtype != np.uint8:
-        note += (f"Series of {first.shape[1]} x {first.shape[2]} (channels x length) are read as flat numbers.",)
-    note += _labels_as_numbers(arrays["y"] if "y" in arrays else arrays["y_train"])
+    note = _labels_as_numbers(arrays["y"] if "y" in arrays else arrays["y_train"])
     ordered = [arrays[key] for key in (*WHOLE, *PARTS) if key in arrays]
     parts = [_labels(array) if number % 2 else _inputs(array) for number, array in enumerate(ordered)]
     if len(parts) == 4:
@@ -140,9 +136,9 @@ def _plain(name: str, arrays: Mapping[str, np.ndarray]) -> Dataset:
 
 
 def _inputs(array: np.ndarray) -> np.ndarray:
-    """Images as (R, C, H, W), series as (R, channels * length)."""
-    if array.ndim == 3:
-        return array[:, None] if array.dtype == np.uint8 else array.reshape(len(array), -1)
+    """Images as (R, C, H, W)."""
+    if array.ndim == 3 and array.dtype == np.uint8:
+        return array[:, None]
     if array.ndim == 4 and array.shape[1] not in (1, 3) and array.shape[3] in (1, 3):
         return np.ascontiguousarray(array.transpose(0, 3, 1, 2))
     return array
