@@ -7,6 +7,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -45,6 +46,13 @@ def check_widths(who: str, layout: Any) -> None:
             )
 
 
+class PlacesGroupNorm(nn.GroupNorm):
+    """Group norm of (N, C, ...) in float32: torch's kernel takes bf16 at a quarter of the speed, with channels last."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.to(self.weight.dtype)).to(x.dtype)
+
+
 class UnitGroupNorm(nn.GroupNorm):
     """Group norm of (N, C), without places: the same by layer norm's kernel, three times as fast in a pack."""
 
@@ -55,8 +63,8 @@ class UnitGroupNorm(nn.GroupNorm):
 
 
 class GhostNorm(nn.modules.batchnorm._BatchNorm):
-    """Batch norm over chunks of `ghost_size` rows. Row n is in chunk n mod (number of chunks): batches are in random
-    order, and this way no number has to move. The running statistics move once a batch, towards the chunks' mean.
+    """Batch norm over chunks of `ghost_size` rows that follow each other. The running statistics move once a batch,
+    towards the chunks' mean.
 
     Fewer rows than ghost_size are one chunk (a probe of two rows); more must be a multiple of it.
     """
@@ -71,19 +79,19 @@ class GhostNorm(nn.modules.batchnorm._BatchNorm):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return super().forward(x)
-        rows, units = x.shape[:2]
+        rows = len(x)
         size = min(self.ghost_size, rows)
         if rows % size:
             raise DampenError(
                 f"GhostBatchNorm needs batches that its ghost_size, {size}, divides; got {rows} rows. "
                 "Leave the last, smaller batch out."
             )
-        chunks = rows // size
-        mean, var = self.running_mean.repeat(chunks), self.running_var.repeat(chunks)
-        gain, shift = self.weight.repeat(chunks), self.bias.repeat(chunks)
-        folded = x.reshape(size, chunks * units, *x.shape[2:])
-        y = functional.batch_norm(folded, mean, var, gain, shift, True, self.momentum, self.eps)
-        self.running_mean.copy_(mean.view(chunks, units).mean(0))
-        self.running_var.copy_(var.view(chunks, units).mean(0))
+        moved = [(self.running_mean.clone(), self.running_var.clone()) for _ in range(rows // size)]
+        chunks = [
+            functional.batch_norm(part, mean, var, self.weight, self.bias, True, self.momentum, self.eps)
+            for part, (mean, var) in zip(x.split(size), moved, strict=True)
+        ]
+        for running, parts in zip((self.running_mean, self.running_var), zip(*moved, strict=True), strict=True):
+            running.copy_(torch.stack(parts).mean(0))
         self.num_batches_tracked.add_(1)
-        return y.reshape(x.shape)
+        return torch.cat(chunks)

@@ -113,7 +113,7 @@ def ghost_batch_norm_forward(
     """Batch normalisation of each chunk of ghost_size rows on its own; the running statistics end at the mean of
     where the chunks would have taken them
 
-    With K chunks, chunk k holds the rows k, k + K, k + 2 K, ... In prediction there are no chunks.
+    A chunk is rows that follow each other. In prediction there are no chunks.
 
     Arguments and results as in `batch_norm_forward`; ghost_size divides N.
     Hoffer, Hubara and Soudry, Train longer, generalize better, 2017, section 4, algorithm 1 (which moves the running
@@ -122,10 +122,9 @@ def ghost_batch_norm_forward(
     parts = (gain, shift, running_mean, running_var)
     if not training:
         return batch_norm_forward(x, *parts, training=False, eps=eps)
-    chunks = x.shape[0] // ghost_size
     y, means, variances = np.zeros(x.shape), [], []
-    for chunk in range(chunks):
-        rows = list(range(chunk, x.shape[0], chunks))
+    for first in range(0, x.shape[0], ghost_size):
+        rows = list(range(first, first + ghost_size))
         y[rows], mean, var = batch_norm_forward(x[rows], *parts, training=True, momentum=momentum, eps=eps)
         means.append(mean)
         variances.append(var)

@@ -13,7 +13,7 @@ from ...modules import GhostNorm, add_norms
 class GhostBatchNorm:
     """z <- gain * (z - mean_chunk(z)) / sqrt(var_chunk(z) + eps) + shift        between a layer and its activation
 
-    A chunk is ghost_size rows of the batch. The running statistics, which predict, move once a batch:
+    A chunk is the next ghost_size rows of the batch. The running statistics, which predict, move once a batch:
     running <- (1 - momentum) * running + momentum * mean of the chunks' statistics (a chunk's variance unbiased). The
     paper moves them chunk after chunk, by powers of 1 - momentum; doing so with the momentum divided by the number of
     chunks is ours, up to its square. The bias of the layer before goes: its true gradient is zero.

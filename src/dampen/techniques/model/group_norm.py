@@ -7,7 +7,7 @@ import math
 from torch import nn
 
 from ...contracts import At, structural, technique
-from ...modules import UnitGroupNorm, add_norms, check_widths
+from ...modules import PlacesGroupNorm, UnitGroupNorm, add_norms, check_widths
 
 
 @technique
@@ -37,7 +37,7 @@ class GroupNorm:
     def _norm(self, shape: tuple[int, ...]) -> nn.Module:
         channels, places = shape[0], math.prod(shape[1:])
         fits = [n for n in range(1, self.num_groups + 1) if channels % n == 0 and self._large(channels // n, places)]
-        norm = UnitGroupNorm if len(shape) == 1 else nn.GroupNorm
+        norm = UnitGroupNorm if len(shape) == 1 else PlacesGroupNorm
         return norm(max(fits, default=1), channels, self.eps)
 
     def _large(self, channels: int, places: int) -> bool:
