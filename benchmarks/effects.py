@@ -51,9 +51,8 @@ def credit() -> dampen.Dataset:
 
 
 IMAGES = (
-    *("CutMix", "Cutout", "RandomErasing", "RandomAffine", "ElasticDeformation", "RandomCrop", "ColorJitter"),
-    *("RandAugment", "TrivialAugment", "MixUp", "Dropout", "SpatialDropout", "DropBlock", "MultiSampleDropout"),
-    *("BatchNorm", "GroupNorm", "WeightStandardization"),
+    *("RandomAffine", "ElasticDeformation", "RandAugment", "TrivialAugment", "CutMix", "Cutout", "RandomErasing"),
+    *("MixUp", "SpatialDropout", "DropBlock", "BatchNorm", "GroupNorm"),
 )
 SERIES = (
     *("SeriesJitter", "SeriesScaling", "TimeMask", "TimeWarp", "WindowSlice", "SpecAugment", "CutMix", "MixUp"),
@@ -64,11 +63,11 @@ STUDIES = {
     "digits": Study(lambda: "digits", MLP(), 40),
     "digits, selu": Study(lambda: "digits", MLP(activation="selu"), 40, 64, ("AlphaDropout", "Dropout")),
     "digits, residual": Study(
-        lambda: "digits", ResidualCNN(), 20, 64, ("StochasticDepth", "ShakeDrop", "Dropout", "BatchNorm")
+        lambda: "digits", ResidualCNN(), 10, 64, ("StochasticDepth", "ShakeDrop", "Dropout", "BatchNorm")
     ),
-    "digits, two branches": Study(lambda: "digits", ResidualCNN(num_branches=2), 20, 64, ("ShakeShake",)),
+    "digits, two branches": Study(lambda: "digits", ResidualCNN(num_branches=2), 10, 64, ("ShakeShake",)),
     "digits, layers one by one": Study(lambda: "digits", MLP(), 40, 64, ("Freeze", "GradualUnfreezing", "HeadThenAll")),
-    "mnist": Study(mnist_5000, CNN(), 10, 128, IMAGES),
+    "mnist": Study(mnist_5000, CNN(), 6, 128, IMAGES),
     "credit-g": Study(credit, MLP(), 40),
     "trec": Study(trec, Transformer(), 10, 64, (*TEXTS, "AttentionDropout", "StochasticDepth")),
     "trec, lstm": Study(trec, LSTM(), 10, 64, (*TEXTS, "WeightDrop")),
