@@ -2,26 +2,12 @@ import math
 
 import pytest
 import torch
-from helpers import a_batch, agrees, an_at, lifted, rejects
-from series_sets import needs_series, training_batch
+from helpers import agrees, an_at, lifted, rejects
+from series_sets import changed, needs_series, some_series, training_batch
 
 from dampen import DampenError, Recipe, reference
 from dampen.data import facts_of
-from dampen.randomness import make_key
 from dampen.techniques.batch.series_jitter import SeriesJitter
-
-
-def some_series(*shape):
-    """A batch of series whose channels have unlike scales and means, and the `at` with facts of it."""
-    channels = torch.arange(shape[1], dtype=torch.float64)[:, None]
-    batch = a_batch(*shape)
-    batch = batch._replace(inputs=batch.inputs * 10**channels + 5 * channels)
-    return batch, an_at(facts=facts_of(batch.inputs, batch.targets, "classes"))
-
-
-def changed(technique, batch, at, step=5):
-    draws = technique.draw(batch, make_key(3, step), at)
-    return technique.batch(batch, draws, at), draws
 
 
 @pytest.mark.parametrize("stddev", [0.0, 0.05, 2.0, 100.0])
