@@ -58,18 +58,21 @@ SERIES = (
     *("SeriesJitter", "SeriesScaling", "TimeMask", "TimeWarp", "WindowSlice", "SpecAugment", "CutMix", "MixUp"),
     *("InputNoise", "Dropout"),
 )
-TEXTS = ("TokenDropout", "TokenSwap", "EmbeddingDropout", "LockedDropout", "Dropout", "LabelSmoothing")
+TEXTS = ("TokenDropout", "TokenSwap", "EmbeddingDropout", "LockedDropout", "LabelSmoothing")
+BRANCHES = (
+    *("StochasticDepth", "ShakeDrop", "Dropout", "BatchNorm"),
+    *("BatchNorm + StochasticDepth", "BatchNorm + ShakeDrop"),
+)
+JOINS = ("ShakeShake", "BatchNorm", "BatchNorm + ShakeShake")
 STUDIES = {
     "digits": Study(lambda: "digits", MLP(), 40),
     "digits, selu": Study(lambda: "digits", MLP(activation="selu"), 40, 64, ("AlphaDropout", "Dropout")),
-    "digits, residual": Study(
-        lambda: "digits", ResidualCNN(), 8, 64, ("StochasticDepth", "ShakeDrop", "Dropout", "BatchNorm")
-    ),
-    "digits, two branches": Study(lambda: "digits", ResidualCNN(num_branches=2), 8, 64, ("ShakeShake",)),
+    "digits, residual": Study(lambda: "digits", ResidualCNN(), 8, 64, BRANCHES),
+    "digits, two branches": Study(lambda: "digits", ResidualCNN(num_branches=2), 8, 64, JOINS),
     "digits, layers one by one": Study(lambda: "digits", MLP(), 40, 64, ("Freeze", "GradualUnfreezing", "HeadThenAll")),
     "mnist": Study(mnist_5000, CNN(), 5, 128, IMAGES),
     "credit-g": Study(credit, MLP(), 40),
-    "trec": Study(trec, Transformer(), 10, 64, (*TEXTS, "AttentionDropout", "StochasticDepth")),
+    "trec": Study(trec, Transformer(), 10, 64, (*TEXTS, "Dropout", "AttentionDropout", "StochasticDepth")),
     "trec, lstm": Study(trec, LSTM(), 6, 64, (*TEXTS, "WeightDrop")),
     "OSULeaf": Study(series("OSULeaf"), MLP(), 100, 32, SERIES),
     "ItalyPowerDemand": Study(series("ItalyPowerDemand"), MLP(), 100, 16, SERIES),

@@ -172,7 +172,7 @@ def test_any_module_factory_can_be_compared_its_own_dropout_included():
         ({"seeds": [1, 1]}, "list of different ones"),
         ({"epochs": 0}, "epochs must be a whole number, at least 1; got 0"),
         ({"recipes": ["Dropuot"]}, "Did you mean 'Dropout'"),
-        ({"recipes": ["Dropout(sites='body.7')"]}, "Unknown layer 'body.7'"),
+        ({"recipes": ["Dropout(sites='body.7')"]}, "Unknown site 'body.7'"),
         ({"recipes": ["L2(layers='head') + FocalLoss + FocalLoss"]}, "both replace the criterion"),
         ({"metric": "r2"}, "needs numbers as targets"),
         ({"metric": "acuracy"}, "Did you mean 'accuracy'"),
