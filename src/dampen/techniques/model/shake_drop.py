@@ -19,8 +19,8 @@ class ShakeDrop:
     example. The paper multiplies by the mean 1 - p at prediction; here both passes are divided by it while training
     (the same network with larger branches), so that prediction is the plain pass. Hence no probability near 1.
 
-    Use it in deep residual networks with one branch a block, trained for long; it is far stronger than
-    StochasticDepth. A short training or a few blocks suffer from it.
+    Use it in deep residual networks whose branches end in norms, trained for long; it is far stronger than
+    StochasticDepth. A short training or a few blocks suffer from it, and without norms training runs away.
 
     Yamada et al., ShakeDrop Regularization for Deep Residual Learning, 2019, equations 6 and 7, arXiv:1802.02375.
     """

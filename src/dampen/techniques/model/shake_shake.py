@@ -19,8 +19,8 @@ class ShakeShake:
     The gradient gets beta ~ U(0, 1) in place of alpha; both per example ("Shake-Shake-Image", the paper's best). The
     paper's blocks are means of their branches, ours sums: hence the 2, and prediction is the plain pass.
 
-    Use it with networks whose blocks have two branches, such as ResidualCNN(num_branches=2), in long trainings with
-    a learning rate that falls to nothing.
+    Use it with networks whose blocks have two branches, such as ResidualCNN(num_branches=2), best behind norms, in
+    long trainings with a learning rate that falls to nothing.
 
     Gastaldi, Shake-Shake Regularization, 2017, equation 2 and section 2.1, arXiv:1705.07485.
     """
