@@ -50,10 +50,7 @@ def credit() -> dampen.Dataset:
     return open_data(SHARED / "tabular" / "credit-g.csv.gz", target="target")
 
 
-IMAGES = (
-    *("RandomAffine", "ElasticDeformation", "RandAugment", "TrivialAugment", "CutMix", "Cutout", "RandomErasing"),
-    *("MixUp", "SpatialDropout", "DropBlock", "BatchNorm", "GroupNorm"),
-)
+IMAGES = ("RandomAffine", "RandAugment", "CutMix", "MixUp", "SpatialDropout", "DropBlock", "BatchNorm")
 SERIES = (
     *("SeriesJitter", "SeriesScaling", "TimeMask", "TimeWarp", "WindowSlice", "SpecAugment", "CutMix", "MixUp"),
     *("InputNoise", "Dropout"),
@@ -70,7 +67,7 @@ STUDIES = {
     "digits, residual": Study(lambda: "digits", ResidualCNN(), 8, 64, BRANCHES),
     "digits, two branches": Study(lambda: "digits", ResidualCNN(num_branches=2), 8, 64, JOINS),
     "digits, layers one by one": Study(lambda: "digits", MLP(), 40, 64, ("Freeze", "GradualUnfreezing", "HeadThenAll")),
-    "mnist": Study(mnist_5000, CNN(), 5, 128, IMAGES),
+    "mnist": Study(mnist_5000, CNN(), 5, 32, IMAGES),
     "credit-g": Study(credit, MLP(), 40),
     "trec": Study(trec, Transformer(), 10, 64, (*TEXTS, "Dropout", "AttentionDropout", "StochasticDepth")),
     "trec, lstm": Study(trec, LSTM(), 6, 64, (*TEXTS, "WeightDrop")),
