@@ -36,7 +36,8 @@ def box(rows: Tensor, columns: Tensor) -> Tensor:
 
 def centres(length: int, like: Tensor) -> Tensor:
     """(length,): the coordinates of a side's pixels."""
-    return (2 * torch.arange(length, dtype=like.dtype, device=like.device) + 1) / length - 1
+    last = 1 - 1 / length
+    return torch.linspace(-last, last, length, dtype=like.dtype, device=like.device)
 
 
 def resampled(images: Tensor, grid: Tensor) -> Tensor:

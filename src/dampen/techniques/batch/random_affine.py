@@ -44,12 +44,12 @@ class RandomAffine:
 
     def batch(self, batch: Batch, draws: Draws, at: At) -> Batch:
         drawn = draws["uniform"].to(batch.inputs.dtype)
-        signed = 2 * drawn - 1
-        angle, slant = (math.pi / 180 * self.rotation) * signed[0], (math.pi / 180 * self.shear) * signed[1]
-        size = 1 / (1 + self.zoom * signed[2])
-        mirror_x = torch.where(drawn[5] < self.horizontal_flip, -size, size)
-        mirror_y = torch.where(drawn[6] < self.vertical_flip, -size, size)
-        right, down = turned(angle)
-        down = torch.addcmul(down, torch.tan(slant)[:, None], right)
-        shift = (self.shift * signed[3:5]).transpose(0, 1)
-        return batch._replace(inputs=moved(batch.inputs, mirror_x[:, None] * right, mirror_y[:, None] * down, shift))
+        turn, slant, zoom = (drawn[:3] - 0.5).unbind()  # half of u
+        size = (1 + (2 * self.zoom) * zoom).reciprocal()
+        flips = torch.stack([torch.as_tensor(self.horizontal_flip), torch.as_tensor(self.vertical_flip)])
+        mirrored = torch.copysign(size, drawn[5:] - flips.to(drawn)[:, None])
+        right, down = turned((math.pi / 90 * self.rotation) * turn)
+        down = torch.addcmul(down, torch.tan((math.pi / 90 * self.shear) * slant)[:, None], right)
+        shift = ((2 * self.shift) * (drawn[3:5] - 0.5)).t()
+        across, along = mirrored[:, :, None].unbind()
+        return batch._replace(inputs=moved(batch.inputs, across * right, along * down, shift))
