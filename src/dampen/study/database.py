@@ -10,13 +10,13 @@ import contextlib
 import math
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import optuna
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from ..errors import DampenError
 from .told import in_a_line, told
@@ -50,12 +50,12 @@ class Database:
         self.close: Callable[[], Any] = weakref.finalize(self, self._engine.dispose)
         clock = "(julianday('now') - 2440587.5) * 86400.0" if self.sqlite else "extract(epoch from clock_timestamp())"
         self.now: sa.ColumnElement[float] = sa.cast(sa.literal_column(clock), sa.Double())
-        with self._sentences():
-            self._check_file()
-            self._make_tables()
-            metadata = sa.MetaData()
-            metadata.reflect(self._engine, only=sorted(OPTUNAS | {WORK}))
-        self.tables = metadata.tables
+        try:
+            with self._sentences():
+                self.tables = self._opened()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def where(self) -> str:
@@ -86,6 +86,13 @@ class Database:
         except DBAPIError as error:
             raise DampenError(told(error, self.where, self.timeout)) from None
 
+    def _opened(self) -> Mapping[str, sa.Table]:
+        self._check_file()
+        self._make_tables()
+        metadata = sa.MetaData()
+        metadata.reflect(self._engine, only=sorted(OPTUNAS | {WORK}))
+        return metadata.tables
+
     def _check_file(self) -> None:
         """A damaged file may well open, and fail or lie later."""
         if not self.sqlite or not Path(str(self.url.database)).exists():
@@ -101,8 +108,8 @@ class Database:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return self._make_tables_once()
-            except DBAPIError:
-                if attempt == ATTEMPTS or time.monotonic() > ends:
+            except DBAPIError as error:
+                if attempt == ATTEMPTS or time.monotonic() > ends or not _meddled(error):
                     raise
                 time.sleep(0.1 * attempt)
 
@@ -118,9 +125,9 @@ class Database:
         if self.sqlite:  # the file remembers it; it cannot be done inside a transaction, so it stands where one begins
             with self._engine.execution_options(begin="PRAGMA journal_mode = WAL").begin():
                 pass
-        options = {"connect_args": {"timeout": self.timeout}} if self.sqlite else {}
+        options = {"connect_args": _limits(self.sqlite, self.timeout), "poolclass": sa.NullPool}  # leaves nothing open
         try:
-            optuna.storages.RDBStorage(self.url.render_as_string(hide_password=False), options).engine.dispose()
+            optuna.storages.RDBStorage(self.url.render_as_string(hide_password=False), options)
         except optuna.exceptions.StorageInternalError as error:
             raise error.__cause__ or error from None
         self._refuse_others(*self._found())
@@ -175,15 +182,28 @@ def address(url: str | Path | None) -> sa.URL:
     raise DampenError(f"A store must be {KINDS}; got {_shown(parsed)!r}.")
 
 
+def _meddled(error: DBAPIError) -> bool:
+    """Whether it may come from somebody else who makes the same tables at this moment."""
+    return not isinstance(error, OperationalError) or "already exists" in str(error) or "is locked" in str(error)
+
+
 def _shown(url: sa.URL) -> str:
     """Without passwords."""
     return url.difference_update_query(["password", "sslpassword"]).render_as_string(hide_password=True)
 
 
+def _limits(sqlite: bool, timeout: float) -> dict[str, Any]:
+    """Of each way to wait: for a lock, for a server, for a network that is gone."""
+    if sqlite:
+        return {"timeout": timeout}
+    seconds = math.ceil(timeout)
+    return {"connect_timeout": seconds, "tcp_user_timeout": seconds * 1000, "keepalives_idle": seconds}
+
+
 def _sqlite(url: sa.URL, timeout: float) -> sa.Engine:
     """Without sqlite3's own idea of when a transaction begins: reading ones BEGIN, writing ones BEGIN IMMEDIATE, so
     that no one finds out half-way that somebody else writes."""
-    engine = sa.create_engine(url, connect_args={"timeout": timeout, "isolation_level": None})
+    engine = sa.create_engine(url, connect_args={**_limits(True, timeout), "isolation_level": None})
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
@@ -197,16 +217,9 @@ def _sqlite(url: sa.URL, timeout: float) -> sa.Engine:
 
 
 def _postgresql(url: sa.URL, timeout: float) -> sa.Engine:
-    """With a limit on each way to wait: for a server, for a network that is gone, for a lock."""
-    seconds = math.ceil(timeout)
-    limits = {
-        "connect_timeout": seconds,
-        "tcp_user_timeout": seconds * 1000,
-        "keepalives_idle": seconds,
-        "client_encoding": "utf8",  # else psycopg hands over bytes where the server's is SQL_ASCII
-    }
+    settings = {**_limits(False, timeout), "client_encoding": "utf8"}  # else a server in SQL_ASCII hands over bytes
     try:
-        engine = sa.create_engine(url, connect_args=limits, pool_pre_ping=True)
+        engine = sa.create_engine(url, connect_args=settings, pool_pre_ping=True)
     except ImportError:
         raise DampenError(
             "A store at postgresql:// needs the package psycopg; it is missing. Run pip install 'dampen[postgres]'."
@@ -214,7 +227,7 @@ def _postgresql(url: sa.URL, timeout: float) -> sa.Engine:
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
-        connection.execute(f"SET lock_timeout = {seconds * 1000}")
+        connection.execute(f"SET lock_timeout = {math.ceil(timeout * 1000)}")
         connection.commit()
 
     return engine
