@@ -14,7 +14,7 @@ FLOORS = {
     **dict.fromkeys(("contracts", "vocabulary", "randomness", "philox", "kernels", "errors", "reference"), 0),
     **dict.fromkeys(("tensors", "modules", "images"), 0),
     **dict.fromkeys(("techniques", "data", "models", "optimizers"), 1),
-    **dict.fromkeys(("recipe", "presets"), 2),
+    **dict.fromkeys(("recipe", "presets", "settings", "recipe_file", "snippet"), 2),
     "training": 3,
     **dict.fromkeys(("evidence", "laws", "worlds"), 4),
     "prediction": 4,
