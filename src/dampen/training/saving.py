@@ -34,7 +34,7 @@ LARGEST_HEADER = 2**25
 MOST_ENTRIES = 10_000
 """Tensors in a file; each has four keys in the header. Beyond, the file is no network of ours, and is not parsed."""
 PICKLES = (b"PK\x03\x04", b"\x80")
-"""How files of torch.save begin."""
+"""How files of torch.save begin; as the length of a header either is far too long."""
 TYPES = {
     **{"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "BOOL": torch.bool},
     **{"I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8},
@@ -162,9 +162,9 @@ def _check_header(path: Path) -> None:
     size = path.stat().st_size
     with open(path, "rb") as file:
         start = file.read(8)
-        if start.startswith(PICKLES):
-            raise _unreadable(path, "it is a pickle, as torch.save writes it, and could run code")
         length = int.from_bytes(start, "little")
+        if length > size - 8 and start.startswith(PICKLES):
+            raise _unreadable(path, "it is a pickle, as torch.save writes it, and could run code")
         if len(start) < 8 or length > size - 8:
             raise _unreadable(path, f"it has {size:,} bytes, is cut short or of another kind")
         if length > LARGEST_HEADER:
