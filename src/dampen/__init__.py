@@ -22,7 +22,7 @@ _HOMES = {
     "load_recipe": "recipe",
     "load_training": "recipe_file",
     "Settings": "settings",
-    "snippet": "snippet",
+    "snippet": "as_python",
     "Adam": "optimizers",
     "RMSprop": "optimizers",
     "SGD": "optimizers",

@@ -14,6 +14,8 @@ from .transformer import Transformer
 
 NETWORKS: dict[str, Any] = {network.__name__: network for network in (MLP, CNN, ResidualCNN, Transformer, LSTM)}
 
+KINDS = {int: "a whole number", str: "a word", tuple: "a list of whole numbers"}
+
 
 def is_ours(factory: Any) -> bool:
     """Whether name and arguments tell all of it."""
@@ -34,15 +36,13 @@ def from_dict(values: Any) -> Any:
     name = values["name"]
     if name not in NETWORKS:
         raise NoSuchName("network", name, NETWORKS, f"There are {', '.join(NETWORKS)}.")
-    known = [field.name for field in dataclasses.fields(NETWORKS[name])]
+    known = {field.name: type(field.default) for field in dataclasses.fields(NETWORKS[name])}
     arguments = {argument: value for argument, value in values.items() if argument != "name"}
     for argument, value in arguments.items():
         if argument not in known:
             raise NoSuchName(f"argument of {name}", argument, known, f"{name} has {', '.join(known)}.")
-        if not _is_plain(value):
-            raise DampenError(f"{name}.{argument} must be a whole number, several, or a word; got {value!r}.")
+        kind = known[argument]
+        parts = value if kind is tuple and isinstance(value, list) else [value]
+        if not all(type(part) is (str if kind is str else int) for part in parts):
+            raise DampenError(f"{name}.{argument} must be {KINDS[kind]}; got {value!r}.")
     return NETWORKS[name](**arguments)
-
-
-def _is_plain(value: Any) -> bool:
-    return type(value) in (int, str) or (isinstance(value, list) and all(type(part) is int for part in value))

@@ -62,7 +62,7 @@ def save_model(fitted: Fitted, path: str | Path, *, temperature: float | None = 
 def load_model(path: str | Path) -> TrainedModel:
     """The network that `save_model` wrote, ready to predict. Raises `DampenError`, before any tensor is read, for a
     file that is cut short, is another's, or whose parts do not fit together."""
-    stored = opened(path)
+    stored = opened(path, "save_model")
     if KIND not in stored.metadata:
         raise DampenError(
             f"The file {str(path)!r} must be one of `save_model`; it holds weights alone. Use `load_weights`."

@@ -118,6 +118,7 @@ class Stored(NamedTuple):
     parts: dict[str, tuple[str, ...]]
     file: Any
     path: str
+    writer: str
 
     def tensors(self) -> Tensors:
         """What the file holds, read into memory."""
@@ -130,48 +131,49 @@ class Stored(NamedTuple):
         values, mask = read
         whole = _whole(values, mask, self.outlines[name].shape)
         if whole is None:
-            raise _unreadable(self.path, f"the mask of {name!r} does not fit its values")
+            raise _unreadable(self.path, self.writer, f"the mask of {name!r} does not fit its values")
         return whole
 
 
-def opened(path: str | Path) -> Stored:
-    """A file of `write`, its header checked; no tensor is read yet, and nothing is ever unpickled."""
+def opened(path: str | Path, writer: str = "save_weights") -> Stored:
+    """A file of `write`, its header checked; no tensor is read yet, and nothing is ever unpickled. writer: whose file
+    it should be, for the messages."""
     if not Path(path).is_file():
-        raise DampenError(f"There must be a file of weights at {str(path)!r}; there is none. Check the path.")
+        raise DampenError(f"There must be a file of `{writer}` at {str(path)!r}; there is none. Check the path.")
     try:
-        _check_header(Path(path))
+        _check_header(Path(path), writer)
         file = safe_open(path, framework="pt")
         metadata = file.metadata() or {}
         if metadata.get(KIND) != VERSION:
-            raise DampenError(f"The file {str(path)!r} must be one of `save_weights`; it is another's. Check the path.")
+            raise DampenError(f"The file {str(path)!r} must be one of `{writer}`; it is another's. Check the path.")
         parts, shapes = _parts_of(file.keys()), json.loads(metadata[SHAPES])
         outlines = {name: _outline(file, keys, shapes.get(name)) for name, keys in parts.items()}
     except DampenError:
         raise
     except (SafetensorError, OSError, KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise _unreadable(path, first_line(error)) from None
-    return Stored(metadata, outlines, parts, file, str(path))
+        raise _unreadable(path, writer, first_line(error)) from None
+    return Stored(metadata, outlines, parts, file, str(path), writer)
 
 
-def _unreadable(path: str | Path, why: str) -> DampenError:
-    return DampenError(f"The file {str(path)!r} must be one of `save_weights`; it cannot be read: {why}. Save it anew.")
+def _unreadable(path: str | Path, writer: str, why: str) -> DampenError:
+    return DampenError(f"The file {str(path)!r} must be one of `{writer}`; it cannot be read: {why}. Save it anew.")
 
 
-def _check_header(path: Path) -> None:
+def _check_header(path: Path, writer: str) -> None:
     """Refuse, before anything is parsed, what is no such file, is cut short, or has a header made to be too long."""
     size = path.stat().st_size
     with open(path, "rb") as file:
         start = file.read(8)
         length = int.from_bytes(start, "little")
         if length > size - 8 and start.startswith(PICKLES):
-            raise _unreadable(path, "it is a pickle, as torch.save writes it, and could run code")
+            raise _unreadable(path, writer, "it is a pickle, as torch.save writes it, and could run code")
         if len(start) < 8 or length > size - 8:
-            raise _unreadable(path, f"it has {size:,} bytes, is cut short or of another kind")
+            raise _unreadable(path, writer, f"it has {size:,} bytes, is cut short or of another kind")
         if length > LARGEST_HEADER:
-            raise _unreadable(path, f"its header has {length:,} bytes; at most {LARGEST_HEADER:,} are read")
+            raise _unreadable(path, writer, f"its header has {length:,} bytes; at most {LARGEST_HEADER:,} are read")
         keys = len(re.findall(rb'(?<!\\)"\s*:', file.read(length)))  # those inside our own entries are escaped
     if keys > 4 * MOST_ENTRIES:
-        raise _unreadable(path, f"its header has {keys:,} keys; at most {4 * MOST_ENTRIES:,} are read")
+        raise _unreadable(path, writer, f"its header has {keys:,} keys; at most {4 * MOST_ENTRIES:,} are read")
 
 
 def _parts_of(keys: Sequence[str]) -> dict[str, tuple[str, ...]]:
