@@ -19,14 +19,14 @@ from ..evidence import judge
 from ..models import network_for
 from ..presets import ALL, BASELINE, DEFAULT, as_recipe, baseline, candidates, default
 from ..recipe import Recipe
-from ..training.fit import able, check_seed, fit_pack, full_plan
+from ..settings import BATCH_SIZE, EPOCHS, check_seed
+from ..training.fit import able, fit_pack, full_plan
 from ..training.fitted import Fitted
 from ..training.plan import Plan, on_device
 from ..training.problem import Member, Problem, as_device, check_fits, check_recipe, suits
 from .comparison import Comparison, notes_of, versions
 from .cost import step_costs
 
-EPOCHS = 40
 SEEDS = 12
 LR_FACTORS = (1 / 3, 1.0, 3.0)
 """What `tune_lr` multiplies a recipe's learning rate with."""
@@ -42,7 +42,7 @@ def compare(
     *,
     seeds: int | Sequence[int] = SEEDS,
     epochs: int = EPOCHS,
-    batch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
     metric: str | None = None,
     tune_lr: bool = False,
     device: str = "cpu",

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..contracts import Tensors
 from ..models.ensemble import Ensemble
+from ..settings import Settings
 from .history import History
 from .plan import PackPlan
 from .problem import Member, Problem, prepare
@@ -38,6 +39,21 @@ class Fitted:
         if not self.also:
             return self._network({**self.params, **self.buffers}).eval()
         return Ensemble([self._network(kept) for kept in self.also], self.problem.data.task).eval()
+
+    @property
+    def settings(self) -> Settings:
+        """What `fit` takes to repeat this training, alone and with this recipe: the same numbers up to rounding, the
+        same bits where it was alone."""
+        problem = self.problem
+        return Settings(
+            model=problem.model,
+            epochs=problem.epochs,
+            batch_size=problem.batch_size,
+            seed=self.member.seed,
+            metric=problem.metric.name,
+            precision=self.plan.precision,
+            plan={"channels_last": self.plan.channels_last, "threads": self.plan.threads},
+        )
 
     def _network(self, tensors: Tensors) -> nn.Module:
         facts = self.problem.facts(self.problem.split(self.member.seed).train)
