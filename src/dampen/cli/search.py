@@ -61,6 +61,9 @@ def search(
     metric: options.Metric = None,
     outer: Annotated[int, typer.Option(help="Which fifth of the rows is the test part that no search sees.")] = 0,
     seed: Annotated[int, typer.Option(help="Of the search.")] = 0,
+    ablation: Annotated[
+        bool, typer.Option(help="Take the winner apart: what is each of its ingredients worth?")
+    ] = True,
     data_curve: Annotated[
         bool, typer.Option("--data-curve", help="Train on shares of the data, too: would more data help?")
     ] = False,
@@ -113,6 +116,6 @@ def search(
 TYPED = (
     *("data", "target", "task", "group", "time", "text", "drop", "categorical", "categories", "scale", "skip_broken"),
     *("budget", "seeds", "preset", "with_", "without", "range_", "space", "sampler", "epochs", "batch_size", "model"),
-    *("hidden", "metric", "outer", "seed", "data_curve"),
+    *("hidden", "metric", "outer", "seed", "ablation", "data_curve"),
 )
 """Options that a study keeps, so that it goes on without them."""

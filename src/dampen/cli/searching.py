@@ -83,7 +83,7 @@ def spelled(said: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of `search` from options."""
     if said["data"] is None:
         raise DampenError("dampen search must be told what data; got none. Try: dampen search digits")
-    own = ("budget", "seeds", "sampler", "epochs", "batch_size", "metric", "outer", "seed", "data_curve")
+    own = ("budget", "seeds", "sampler", "epochs", "batch_size", "metric", "outer", "seed", "ablation", "data_curve")
     arguments = {name: said[name] for name in own}
     if said["space"] is None:
         return arguments | {

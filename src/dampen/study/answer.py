@@ -66,14 +66,15 @@ def _made(worker: Worker, record: dict[str, Any]) -> SearchResult:
     worker.doing = f"confirming {len(named)} recipes, {len(seeds)} fresh seeds"
     trained = train(scene, record, "finalists", named, seeds, tell)
     best = winner(scene, trained)
-    lesser = without_each(named[best]) if best not in (BASELINE, DEFAULT) else {}
+    apart = worker.besides.ablation and best not in (BASELINE, DEFAULT)
+    lesser = without_each(named[best]) if apart else {}
     if lesser and record.setdefault("ablation affordable", _affords(worker, allotment, len(lesser))):
         worker.doing = "taking the winner apart"
         trained |= train(scene, record, "ablation", lesser, seeds, tell)
     ablation = ablated(scene, trained, best)
     curve: tuple[dict[str, Any], ...] = ()
     more_data = ""
-    if worker.data_curve:
+    if worker.besides.data_curve:
         worker.doing = "learning curve over the data"
         curve, more_data = data_curve(scene, record, named[best], trained[best], seeds, tell)
     if more := record.setdefault("more seeds", _more_seeds(worker, len({BASELINE, DEFAULT, best}), len(seeds))):

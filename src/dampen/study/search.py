@@ -33,7 +33,7 @@ from .packing import Packing, measured_packing
 from .sampling import check_sampler
 from .space import Narrowing, Space, space_of
 from .store import Store
-from .worker import News, Worker
+from .worker import Besides, News, Worker
 
 SEEDS = 12
 EPOCHS = 40
@@ -68,6 +68,7 @@ def search(
     sampler: str = "tpe",
     outer: int = 0,
     seed: int = 0,
+    ablation: bool = True,
     data_curve: bool = False,
     study: str | None = None,
     resume: bool = False,
@@ -84,7 +85,8 @@ def search(
     model, data: as for `compare`. budget: 64 (configurations), "40x" (trainings' worth of epochs), "5m" (time); the
     last two hold everything, confirmation included. seeds: fresh ones per recipe that is confirmed. preset: quick,
     cocktail or all; always, without: names of techniques; ranges: {"MixUp.alpha": (0.1, 0.5)}. sampler: tpe, random,
-    grid. outer: which fifth of the rows is the test part; no search sees it. seed: of the search.
+    grid. ablation: whether the winner is taken apart; data_curve: whether it is trained on shares of the data, too.
+    outer: which fifth of the rows is the test part; no search sees it. seed: of the search.
     study, storage: its name, and a path or a postgresql:// URL (.dampen/studies.db); resume: go on with the study of
     that name, also beside other processes that work on it. command: what a command line keeps with it.
     began: when the budget's time began, by time.perf_counter.
@@ -106,7 +108,7 @@ def search(
     _check_size(asked, problem)
     store = Store(storage)
     own = identity(problem, space, sampler=sampler, budget=asked, seeds=seeds, seed=check_seed(seed))
-    own["data curve"] = bool(data_curve)
+    own |= {"ablation": bool(ablation), "data curve": bool(data_curve)}
     if resume:
         name = _known(study)
         about = store.about(name)
@@ -126,7 +128,7 @@ def search(
         name, problem, space, packing, sampler, seed, store, leases.own_name(), folder_of(storage, name),
         leases.LEASE_SECONDS,
     )  # fmt: skip
-    worker = Worker(scene, asked, seeds, pace, watch, data_curve)
+    worker = Worker(scene, asked, seeds, pace, watch, Besides(bool(ablation), bool(data_curve)))
     if not resume:
         worker.probe()
     if on_begin is not None:

@@ -29,6 +29,13 @@ class News(NamedTuple):
     leaders: tuple[Standing, ...]
 
 
+class Besides(NamedTuple):
+    """What is asked for besides the winner: what each of its ingredients is worth, and whether more data would help."""
+
+    ablation: bool = True
+    data_curve: bool = False
+
+
 class Worker:
     """pace: what it knows of time. watch: told after every epoch of a pack."""
 
@@ -39,10 +46,10 @@ class Worker:
         seeds: int,
         pace: Pace,
         watch: Callable[[News], None] | None,
-        data_curve: bool,
+        besides: Besides,
     ) -> None:
         self.scene, self.budget, self.seeds, self.pace, self.watch = scene, budget, seeds, pace, watch
-        self.data_curve = data_curve
+        self.besides = besides
         self.leaders: tuple[Standing, ...] = ()
         self.doing = "searching"
         self.count = self._count()
