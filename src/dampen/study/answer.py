@@ -177,7 +177,7 @@ def importance(trials: Sequence[FrozenTrial], higher: bool) -> dict[str, float]:
 
     Hutter et al., An Efficient Approach for Assessing Hyperparameter Importance, 2014, ICML.
     """
-    races = [trial for trial in trials if _kind(trial) == CONFIGURATION and trial.intermediate_values]
+    races = [trial for trial in trials if _kind(trial) == CONFIGURATION]
     switches = {n: d for t in races for n, d in t.distributions.items() if isinstance(d, CategoricalDistribution)}
     always = {n: d for t in races[:1] for n, d in t.distributions.items() if all(n in o.params for o in races)}
     if len(races) < FEWEST_FOR_IMPORTANCE:
@@ -193,7 +193,9 @@ def importance(trials: Sequence[FrozenTrial], higher: bool) -> dict[str, float]:
 
 
 def _came(trial: FrozenTrial, higher: bool) -> tuple[int, float]:
-    last = max(trial.intermediate_values)
+    last = max(trial.intermediate_values, default=0)
+    if not last:  # diverged before the first rung
+        return 0, 0.0
     return last, trial.intermediate_values[last] * (1 if higher else -1)
 
 
