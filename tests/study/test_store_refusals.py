@@ -10,6 +10,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -233,15 +234,17 @@ def test_a_locked_file_is_waited_for_and_then_refused(tmp_path):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
-    """A disk of 600 kB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
+def small_disk():
+    """A disk of 600 kB; not below pytest's folder, which would be cleaned up to no avail if this process is killed."""
+    disk = Path(tempfile.mkdtemp(prefix="dampen-disk-"))
     mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
+    mounted = os.geteuid() == 0 and subprocess.run(mount, capture_output=True).returncode == 0
+    if mounted:
+        yield disk
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    disk.rmdir()
+    if not mounted:
         pytest.skip("needs the right to mount a small disk")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_a_full_disk_is_told_and_nothing_is_half_written(small_disk):
