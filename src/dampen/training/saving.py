@@ -181,7 +181,9 @@ def _parts_of(keys: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """For each tensor its keys: dense/NAME, or values/NAME and mask/NAME."""
     there = set(keys)
     names = dict.fromkeys(key.partition("/")[2] for key in keys)
-    parts = {n: (f"dense/{n}",) if f"dense/{n}" in there else (f"values/{n}", f"mask/{n}") for n in names}
+    parts: dict[str, tuple[str, ...]] = {
+        n: (f"dense/{n}",) if f"dense/{n}" in there else (f"values/{n}", f"mask/{n}") for n in names
+    }
     if {key for of_one in parts.values() for key in of_one} != there:
         raise ValueError("its tensors are not named as dampen names them")
     return parts
