@@ -190,7 +190,7 @@ def compare(case: Case, rounds: int) -> None:
         ratios.append(first / peer_seconds)
         print(
             f"  round {number + 1}: peer {peer_seconds:.1f} s ({peer_worth:.1f} trainings), loss {best:.4f}; "
-            f"ours gets there after {first:.1f} s, ends at {min(loss for _, loss in reached):.4f}; ratio {ratios[-1]:.3f}"
+            f"ours after {first:.1f} s, ends at {min(loss for _, loss in reached):.4f}; ratio {ratios[-1]:.3f}"
         )
         told = ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in phases.items())
         print(f"           {told}; searched {worth:.1f} trainings' worth; one usual training {one:.2f} s: "
