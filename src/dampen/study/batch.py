@@ -70,8 +70,8 @@ def unit_name(number: int) -> str:
     return f"batch {number}"
 
 
-def run_batch(scene: Scene, number: int, count: int, left: Mapping[str, Any], tell: Tell) -> None:
-    """Train a batch to its end. left: what a worker that died has left of it, or nothing."""
+def run_batch(scene: Scene, number: int, count: int, left: Mapping[str, Any], tell: Tell) -> int:
+    """Train a batch to its end; how many configurations it held. left: what a worker that died has left, or nothing."""
     folder = scene.folder / unit_name(number)
     record = dict(left) or _begun(scene, number, count)
     asked = [Asked(values, scene.space.choose(Known(values))) for values in record["asked"]]
@@ -97,6 +97,7 @@ def run_batch(scene: Scene, number: int, count: int, left: Mapping[str, Any], te
         _put(scene, number, record, trials, done=end == ends[-1])
         shutil.rmtree(folder / f"rung-{rung}", ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
+    return len(asked)
 
 
 def members_of(scene: Scene, asked: Sequence[Asked], *, with_presets: bool) -> list[Member]:

@@ -124,7 +124,7 @@ class SearchResult:
             told = [f"Of {configurations} configurations searched, {self.winner} is best under fresh seeds."]
         if self.protocol["seeds_confirmed"] < FEWEST_SEEDS:
             few = f"With {self.protocol['seeds_confirmed']} fresh seeds nothing can be said of its gain"
-            return f"{told[0]} {few}: the budget holds no more; six are the fewest that can tell."
+            return f"{told[0]} {few}; six are the fewest that can tell."
         told += [f"Over the {e.baseline}: {sentence(e)}" for e in self.evidence]
         return " ".join(told)
 

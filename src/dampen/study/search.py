@@ -117,13 +117,8 @@ def search(
         pace.began -= float(about.get("spent", 0.0))
         _free(store, name)
     else:
-        name = study or new_name(store.names())
+        name = _free_name(study, store)
         packing = measured_packing(problem, seed)
-        store.create(
-            name,
-            higher_is_better=problem.metric.higher_is_better,
-            about={"identity": own, "packing": packing.to_record(), "command": dict(command or {})},
-        )
     scene = Scene(
         name, problem, space, packing, sampler, seed, store, leases.own_name(), folder_of(storage, name),
         leases.LEASE_SECONDS,
@@ -131,6 +126,8 @@ def search(
     worker = Worker(scene, asked, seeds, pace, watch, Besides(bool(ablation), bool(data_curve)))
     if not resume:
         worker.probe()
+        known = {"identity": own, "packing": packing.to_record(), "command": dict(command or {})}
+        store.create(name, higher_is_better=problem.metric.higher_is_better, about=known)
     if on_begin is not None:
         expected = worker.expected()
         on_begin(Beginning(name, dataset.describe(), repr(network), expected, space, asked, resume))
@@ -171,6 +168,14 @@ def _known(study: str | None) -> str:
     if not study:
         raise DampenError("resume must have the name of a study; got none. `dampen studies` lists them.")
     return study
+
+
+def _free_name(study: str | None, store: Store) -> str:
+    """The name that was asked for, where it is free, or the next number: told before anything is measured."""
+    taken = store.names()
+    if study in taken:
+        raise DampenError(f"A study's name must be new; {study!r} is taken. Choose another, or --resume {study}.")
+    return study or new_name(taken)
 
 
 def _free(store: Store, study: str) -> None:
