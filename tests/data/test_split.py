@@ -6,8 +6,8 @@ from helpers import agrees
 from sklearn.datasets import load_diabetes, load_wine
 from tabular_sets import wine
 
-from dampen.data import load, load_table, split
 from dampen import DampenError
+from dampen.data import load, load_table, split
 from dampen.data.dataset import from_arrays
 from dampen.data.split import with_outer, with_share
 

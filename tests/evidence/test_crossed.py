@@ -28,7 +28,13 @@ def against_zeros(values, **options):
 
 @pytest.mark.parametrize(
     ("seeds", "rows", "sd_seeds", "sd_rows", "sd_both"),
-    [(12, 300, 0.01, 0.2, 0.3), (6, 50, 0.1, 0.1, 0.1), (12, 40, 0.2, 0.0, 0.5), (8, 100, 0.0, 0.5, 0.1), (6, 30, 0, 0, 1)],
+    [
+        (12, 300, 0.01, 0.2, 0.3),
+        (6, 50, 0.1, 0.1, 0.1),
+        (12, 40, 0.2, 0.0, 0.5),
+        (8, 100, 0.0, 0.5, 0.1),
+        (6, 30, 0, 0, 1),
+    ],
     ids=["digits", "even", "seeds differ", "rows differ", "neither"],
 )
 def test_the_interval_holds_the_truth_95_times_in_100_and_p_is_no_smaller_than_chance(
@@ -120,7 +126,9 @@ def test_one_seed_or_one_row_says_nothing(shape):
 
 def test_p_is_corrected_by_holm_and_intervals_are_wider_for_more_recipes():
     generator = np.random.default_rng(3)
-    rows = {name: differences(generator, 8, 40, 0.02, 0.1, 0.1, e) for name, e in zip("abc", (0.03, 0.0, 0.1), strict=True)}
+    rows = {
+        name: differences(generator, 8, 40, 0.02, 0.1, 0.1, e) for name, e in zip("abc", (0.03, 0.0, 0.1), strict=True)
+    }
     rows["base"] = np.zeros((8, 40))
     alone = {name: confirm(rows, [name], against="base", **ACCURACY)[0] for name in "abc"}
 
@@ -141,7 +149,9 @@ def test_p_is_corrected_by_holm_and_intervals_are_wider_for_more_recipes():
 def test_holm_keeps_the_error_of_a_family_under_5_percent():
     generator, wrong = np.random.default_rng(4), 0
     for _ in range(500):
-        rows = {str(n): differences(generator, 8, 40, 0.05, 0.1, 0.2, 0.0) for n in range(5)} | {"base": np.zeros((8, 40))}
+        rows = {str(n): differences(generator, 8, 40, 0.05, 0.1, 0.2, 0.0) for n in range(5)} | {
+            "base": np.zeros((8, 40))
+        }
         found = confirm(rows, [str(n) for n in range(5)], against="base", **ACCURACY)
         wrong += any(verdict(e) != "no evidence" for e in found)
 
@@ -150,5 +160,7 @@ def test_holm_keeps_the_error_of_a_family_under_5_percent():
 
 @pytest.mark.parametrize("other", [np.zeros((3, 4)), np.zeros((2, 5)), np.zeros(8), np.zeros((0, 4))])
 def test_rows_of_another_shape_are_refused(other):
-    with pytest.raises(ValueError, match=r"^confirm needs rows of one shape \(seeds, rows\); got .*; score the same rows"):
+    with pytest.raises(
+        ValueError, match=r"^confirm needs rows of one shape \(seeds, rows\); got .*; score the same rows"
+    ):
         confirm({"a": np.zeros((2, 4)), "b": other}, ["a"], against="b", **ACCURACY)

@@ -253,11 +253,14 @@ def test_what_each_row_adds_averages_to_the_score(name):
 def test_rows_of_a_class_that_is_not_there_count_for_nothing():
     outputs, targets = stack_of_guesses(np.repeat([0, 2], [30, 10]), 4)
 
-    agrees(METRICS["balanced_accuracy"].rows(outputs, targets).mean(-1), METRICS["balanced_accuracy"].score(outputs, targets))
+    agrees(
+        METRICS["balanced_accuracy"].rows(outputs, targets).mean(-1),
+        METRICS["balanced_accuracy"].score(outputs, targets),
+    )
 
 
 def test_a_target_that_never_varies_and_is_met_adds_1_a_row():
     targets = torch.full((1, 6, 1), 3.0, dtype=torch.float64)
 
-    agrees(METRICS["r2"].rows(targets, targets), torch.ones(1, 6))
+    agrees(METRICS["r2"].rows(targets, targets), torch.ones(1, 6).double())
     agrees(METRICS["r2"].rows(targets + 1, targets).mean(-1), METRICS["r2"].score(targets + 1, targets))

@@ -94,7 +94,7 @@ def _made(worker: Worker, record: dict[str, Any]) -> SearchResult:
         leaders=_leaders(trials, scene.higher),
         importance=importance(trials, scene.higher),
         curve=curve,
-        protocol=_protocol(worker, trials, trained, best, searched) | {"more_data": more_data},
+        protocol=_protocol(worker, trials, trained, best, searched, curve) | {"more_data": more_data},
         versions=versions(),
         trained=best_member(scene, trained[best]),
     )
@@ -205,6 +205,7 @@ def _protocol(
     trained: Mapping[str, Sequence[Fitted]],
     best: str,
     searched: float,
+    curve: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     problem = worker.scene.problem
     members = [f for all_ in trained.values() for f in all_]
@@ -227,7 +228,7 @@ def _protocol(
         "budget": str(worker.budget),
         "configurations": sum(_kind(trial) == CONFIGURATION for trial in trials),
         "epochs_trained": epochs,
-        "tests_opened": len(members),
+        "tests_opened": len(members) + sum(len(point["scores"]) for point in curve if point["share"] < 1),
         "seconds": {
             "start-up": worker.ready,
             "search": searched - worker.ready,

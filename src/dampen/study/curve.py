@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..data.split import with_share
+from ..data.dataset import Dataset
+from ..data.split import split, with_share
+from ..errors import DampenError
 from ..evidence import sentence
 from ..evidence.crossed import confirm
 from ..recipe import Recipe
@@ -18,6 +20,16 @@ from .confirmation import train
 
 SHARES = (0.25, 0.5, 0.75)
 ALL, HALF = "all the data", "half of the data"
+
+
+def check_shares(data: Dataset, seeds: Sequence[int]) -> None:
+    """Refuse, before anything is trained, data whose smallest share cannot be divided under every seed."""
+    try:
+        fewest = with_share(data, SHARES[0])
+        for seed in seeds:
+            split(fewest, seed)
+    except DampenError as error:
+        raise DampenError(f"A data curve needs data of which a quarter can be divided; they cannot. {error}") from None
 
 
 def data_curve(
