@@ -190,6 +190,5 @@ class SearchResult:
 
 def _gain(evidence: Evidence, sign: int) -> str:
     """The effect and its interval; turned round for what is worth as much as leaving it out costs."""
-    low, high = sorted((sign * evidence.low, sign * evidence.high))
-    effect = sign * evidence.effect + 0.0  # never -0
+    low, effect, high = sorted(sign * value + 0.0 for value in (evidence.low, evidence.effect, evidence.high))  # no -0
     return f"{signed(effect, evidence.metric)} {interval(low, high, evidence.metric)}"
