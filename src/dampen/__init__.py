@@ -20,6 +20,9 @@ _HOMES = {
     "DampenError": "errors",
     "Recipe": "recipe",
     "load_recipe": "recipe",
+    "load_training": "recipe_file",
+    "Settings": "settings",
+    "snippet": "as_python",
     "Adam": "optimizers",
     "RMSprop": "optimizers",
     "SGD": "optimizers",
@@ -30,12 +33,15 @@ _HOMES = {
     "Transformer": "models",
     "Dataset": "data",
     "load": "data",
+    "open_data": "data",
     "fit": "training",
     "Fitted": "training",
     "load_weights": "training",
     "save_weights": "training",
     "Comparison": "study",
     "compare": "study",
+    "search": "study",
+    "SearchResult": "study",
     "CATALOGUE": "techniques",
     "attach": "integrations",
     "rebuild": "integrations",
@@ -145,7 +151,18 @@ _TECHNIQUES = (
     "WindowSlice",
 )
 _HOMES |= dict.fromkeys(_TECHNIQUES, "techniques")
-_PREDICTION = ("Calibrated", "augmented", "expected_calibration_error", "greedy_ensemble", "mc_dropout", "temperature")
+_PREDICTION = (
+    "Calibrated",
+    "TrainedModel",
+    "augmented",
+    "expected_calibration_error",
+    "export_model",
+    "greedy_ensemble",
+    "load_model",
+    "mc_dropout",
+    "save_model",
+    "temperature",
+)
 _HOMES |= dict.fromkeys(_PREDICTION, "prediction")
 
 __all__ = sorted(_HOMES)

@@ -6,9 +6,9 @@ import ast
 import dataclasses
 import itertools
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import tomli_w
 
@@ -30,6 +30,10 @@ from .vocabulary import (
     needs_of,
     touches,
 )
+
+T = TypeVar("T")
+TRAINING = "training"
+"""The table of a recipe file that is no part of the recipe."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,15 +146,24 @@ def from_dict(values: Any) -> Recipe:
 
 
 def from_toml(text: str) -> Recipe:
-    """The recipe that `Recipe.to_toml` wrote."""
+    """The recipe that `Recipe.to_toml` wrote; a table [training] beside it is for `recipe_file.py`."""
+    return from_dict({name: table for name, table in tables_of(text).items() if name != TRAINING})
+
+
+def tables_of(text: str) -> dict[str, Any]:
     try:
-        return from_dict(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise DampenError(f"A recipe must be TOML; {first_line(error)}.") from None
 
 
 def load_recipe(path: str | Path) -> Recipe:
-    """A recipe from a TOML file."""
+    """A recipe from a TOML file; what [training] says beside it is left aside."""
+    return read_file(path, from_toml)
+
+
+def read_file(path: str | Path, read: Callable[[str], T]) -> T:
+    """What `read` makes of the text of a recipe file; what is wrong with it is said with its name."""
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -160,7 +173,7 @@ def load_recipe(path: str | Path) -> Recipe:
     if not text.strip():
         raise DampenError(f"The recipe file {str(path)!r} is empty; it must hold [optimizer] or [[techniques]].")
     try:
-        return from_toml(text)
+        return read(text)
     except DampenError as error:
         raise DampenError(f"In the recipe file {str(path)!r}: {error}") from None
 

@@ -11,7 +11,11 @@ import typer
 from ..errors import DampenError
 from .compare import compare
 from .data import data
+from .predict import predict
+from .search import search
+from .studies import show, studies
 from .techniques import techniques
+from .train import train
 
 app = typer.Typer(
     name="dampen",
@@ -21,12 +25,17 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(compare)
+app.command()(search)
+app.command()(studies)
+app.command()(show)
+app.command()(train)
+app.command()(predict)
 app.command()(data)
 app.command()(techniques)
 
 
 @app.callback()
-def options(
+def every_command(
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the traceback of an error; may also stand last.")
     ] = False,

@@ -38,11 +38,7 @@ def load_npz(path: str | Path) -> Dataset:
     path = Path(path)
     shapes = shapes_of(path)
     used, extra = _chosen(path, shapes)
-    with np.load(path, allow_pickle=False) as archive:
-        try:
-            arrays = {name: archive[key] for name, key in used.items()}
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise DampenError(f"{path.name} must be a sound .npz file; {first_line(error)}. Save it again.") from None
+    arrays = _arrays(path, used)
     name = path.name.removesuffix(".npz")
     data = _decoded(name, arrays) if "offsets" in arrays else _plain(name, arrays)
     notes = list(data.notes)
@@ -50,6 +46,14 @@ def load_npz(path: str | Path) -> Dataset:
         notes.append(f"Arrays left out: {listed(extra, 3)}.")
     data = _named(data, arrays["classes"]) if "classes" in arrays else data
     return dataclasses.replace(data, notes=tuple(notes))
+
+
+def rows_of_npz(path: Path) -> np.ndarray:
+    """`X` of an archive, whether or not it has labels; of one in parts all rows, in order."""
+    name = next((key for key in shapes_of(path) if key.lower() == WHOLE[0]), None)
+    if name is None:
+        return load_npz(path).inputs.numpy()
+    return _inputs(_arrays(path, {WHOLE[0]: name})[WHOLE[0]])
 
 
 def shapes_of(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
@@ -82,6 +86,15 @@ def about(path: Path) -> str:
         return f"{shapes[used['offsets']][0][0] - 1:,} JPEG-coded images"
     parts = [shapes[used[name]][0] for name in ("x", "x_train", "x_test") if name in used]
     return f"{sum(part[0] for part in parts):,} rows of {' x '.join(map(str, parts[0][1:]))}"
+
+
+def _arrays(path: Path, used: Mapping[str, str]) -> dict[str, np.ndarray]:
+    """Arrays by the names that we know; `used`: the names that they have."""
+    with np.load(path, allow_pickle=False) as archive:
+        try:
+            return {name: archive[key] for name, key in used.items()}
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise DampenError(f"{path.name} must be a sound .npz file; {first_line(error)}. Save it again.") from None
 
 
 def _header(path: Path, entry: zipfile.ZipInfo, stream: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:

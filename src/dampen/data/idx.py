@@ -48,6 +48,18 @@ def load_idx(folder: str | Path) -> Dataset:
     return from_arrays(*(array for part in parts for array in part), name=folder.resolve().name)
 
 
+def rows_of_idx(folder: Path) -> np.ndarray:
+    """Images (R, 1, H, W) of a folder of IDX files, with or without labels; those of the test part come last."""
+    found = find_idx(folder)
+    parts = [_values(found[test, IMAGES]) for test in (False, True) if (test, IMAGES) in found]
+    if not parts:
+        raise DampenError(f"{str(folder)!r} must hold a file of images; its IDX files hold labels alone.")
+    if len({part.shape[1:] for part in parts}) > 1:
+        sides = " and ".join(map(_sides, parts))
+        raise DampenError(f"{folder.name}: the images of both parts must have one size; got {sides}.")
+    return np.concatenate(parts)[:, None]
+
+
 def find_idx(folder: Path) -> dict[tuple[bool, int], Path]:
     """IDX files of a folder by (is of the test part, magic number); a file both packed and unpacked counts once."""
     found: dict[tuple[bool, int], Path] = {}

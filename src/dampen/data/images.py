@@ -61,6 +61,19 @@ def load_images(folder: str | Path, labels: str | Path | None = None, skip_broke
     return dataclasses.replace(naturally_ordered(data), notes=notes)
 
 
+def rows_of_images(place: str | Path, skip_broken: bool = False) -> tuple[np.ndarray, list[str], int]:
+    """(images as uint8 (R, C, H, W), their file names, how many broken ones were left out) of one image file, or of
+    all of them in a folder and below it, in natural order; no labels are looked for. Errors as in `load_images`."""
+    place = Path(place)
+    folder = place if place.is_dir() else place.parent
+    paths = sorted(_images(place), key=lambda path: natural(path.as_posix())) if place.is_dir() else [place]
+    if not paths:
+        raise DampenError(f"{str(place)!r} must hold images; got none.")
+    pixels = decode(paths, lambda path: _shown(path, folder), skip_broken)
+    names = [_shown(paths[row], folder) for row in pixels.kept]
+    return pixels.images, names, len(paths) - len(names)
+
+
 def label_file(folder: Path) -> Path | None:
     """The table of file names and labels that a folder of images brings, or None."""
     return next((folder / name for name in LABEL_FILES if (folder / name).is_file()), None)

@@ -56,7 +56,7 @@ def open_data(
         _check_suits(options, (), f"the data set {name}")
         return fetch(name)
     if not path.exists():
-        raise _missing(name, path)
+        raise missing(name, path)
     return _folder(path, options) if path.is_dir() else _file(path, options)
 
 
@@ -106,7 +106,7 @@ def _check_suits(options: Mapping[str, Any], allowed: Any, what: str) -> None:
         raise DampenError(f"{flags} must not be given with {what}. Leave {'it' if len(odd) == 1 else 'them'} out.")
 
 
-def _missing(name: str, path: Path) -> DampenError:
+def missing(name: str, path: Path) -> DampenError:
     beside = [str(path.parent / file.name) for file in path.parent.iterdir()] if path.parent.is_dir() else []
     near = difflib.get_close_matches(name, [*BUILT_IN, *KNOWN, *beside], n=1, cutoff=0.6)
     offer = f" Did you mean {near[0]!r}?" if near else f" Built in: {', '.join((*BUILT_IN, *KNOWN))}."

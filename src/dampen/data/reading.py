@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..errors import DampenError, first_line
 from .cells import MISSING
 from .files import check_unpacked
@@ -30,14 +32,21 @@ def is_table(path: Path) -> bool:
 def read_table(path: Path) -> tuple[DataFrame, int]:
     """(frame, number of empty lines left out). Cells of a CSV file stay texts: a column's kind is decided where all
     its cells are seen, and labels keep their spelling."""
+    frame, kept = read_rows(path)
+    return (frame[kept] if len(kept) < frame.height else frame), frame.height - len(kept)
+
+
+def read_rows(path: Path) -> tuple[DataFrame, np.ndarray]:
+    """(frame, the rows of it that are no empty lines)."""
     import polars as pl
 
     frame = _parquet(path) if path.suffix.lower() == ".parquet" else _csv(path)
     if not frame.height:
         raise DampenError(f"{path.name!r} must have rows; it has a header only.")
+    if frame.width == 1:
+        return frame, np.arange(frame.height)
     empty = frame.select(pl.all_horizontal(pl.all().is_null())).to_series()
-    found = int(empty.sum()) if frame.width > 1 else 0
-    return (frame.filter(~empty) if found else frame), found
+    return frame, np.flatnonzero(~empty.to_numpy())
 
 
 def _parquet(path: Path) -> DataFrame:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 NUMBER, CATEGORY = "number", "category"
 CODINGS, SCALES = ("onehot", "embed"), ("standard", "quantile")
 MIXED = "Mend these cells, leave the column out with --drop, or take it as texts with --categorical."
+LEARNED = "Mend these cells: a network has learned numbers there."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,15 +131,16 @@ class Schema:
         absent = [column.name for column in self.columns if column.name not in frame.columns]
         if absent:
             raise DampenError(f"The rows must have the columns of the data set; {listed(absent)} are not there.")
-        return self.assemble({column.name: frame[column.name] for column in self.columns})
+        return self.assemble({column.name: frame[column.name] for column in self.columns}, LEARNED)
 
-    def assemble(self, source: dict[str, Series]) -> Tensor:
-        """`encode` for columns that are not needed afterwards: `source` is emptied on the way, to spare memory."""
+    def assemble(self, source: dict[str, Series], otherwise: str = MIXED) -> Tensor:
+        """`encode` for columns that are not needed afterwards: `source` is emptied on the way, to spare memory.
+        otherwise: what else could be done about texts among numbers."""
         height = len(next(iter(source.values())))
         matrix = np.zeros((height, len(self.features)), dtype=np.float32)
         indicator = len(self.numbers)
         for feature, column in enumerate(self.numbers):
-            values = only_numbers(source.pop(column.name), f"The column {column.name!r}", MIXED)
+            values = only_numbers(source.pop(column.name), f"The column {column.name!r}", otherwise)
             matrix[:, feature] = values - column.offset if column.offset else values
             if column.missing:
                 matrix[:, indicator] = np.isnan(values)

@@ -191,6 +191,7 @@ def _of_texts(known: Dataset, column: Series, others: list[str]) -> Dataset:
         *((f"left out beside the text: {listed(others)}",) if others else ()),
         *((f"{counted(longer, 'text')} cut off after {vocabulary.length} tokens",) if longer else ()),
     )
+    vocabulary = dataclasses.replace(vocabulary, column=column.name)
     return dataclasses.replace(
         known, inputs=vocabulary.encode(cells), num_tokens=len(vocabulary), vocabulary=vocabulary, notes=notes
     )

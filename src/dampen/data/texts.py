@@ -8,11 +8,17 @@ import functools
 import itertools
 import re
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ..contracts import PADDING, UNKNOWN
+from ..errors import DampenError
+from .cells import texts as cells_of
+
+if TYPE_CHECKING:
+    from polars import DataFrame
 
 MAX_WORDS = 20_000
 MAX_LENGTH = 256
@@ -29,10 +35,11 @@ def tokens_of(text: str) -> list[str]:
 @dataclasses.dataclass(frozen=True)
 class Vocabulary:
     """words: in the order of their ids, which begin behind padding and unknown. length: tokens that are kept of a
-    text, from its beginning."""
+    text, from its beginning. column: of the table that the texts stood in."""
 
     words: tuple[str, ...]
     length: int
+    column: str = ""
 
     def __len__(self) -> int:
         """How many ids there are."""
@@ -49,6 +56,12 @@ class Vocabulary:
         for row, ids in enumerate(rows):
             encoded[row, : len(ids)] = torch.tensor(ids, dtype=torch.int64)
         return encoded
+
+    def encode_column(self, frame: DataFrame) -> Tensor:
+        """`encode` for raw rows, a Polars frame with the column of texts."""
+        if self.column not in frame.columns:
+            raise DampenError(f"The rows must have the column of texts, {self.column!r}; it is not there.")
+        return self.encode(cells_of(frame[self.column]).to_list())
 
     def decode(self, ids: Iterable[int]) -> list[str]:
         """The tokens of ids, padding left out."""

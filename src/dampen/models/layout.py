@@ -177,7 +177,7 @@ def layout_of(model: nn.Module, example: Tensor) -> Layout:
         hidden=hidden,
         output=output,
         sites=_sites(calls, activations, modules, shapes, time_axes),
-        running=tuple(n for n, b in probe.named_buffers() if n in buffers and not torch.equal(b, buffers[n])),
+        running=tuple(n for n, b in probe.named_buffers() if n in buffers and _differ(b, buffers[n])),
         paths=tuple(modules),
         convolutional=any(isinstance(m, CONVOLUTIONS + TRANSPOSED) for m in modules.values()),
         recurrent=any(isinstance(m, nn.RNNBase) for m in modules.values()),
@@ -189,6 +189,11 @@ def layout_of(model: nn.Module, example: Tensor) -> Layout:
         joined={call.path: call.num_inputs - 1 for call in calls if call.kind == "join"},
         readers=_readers(calls),
     )
+
+
+def _differ(first: Tensor, second: Tensor) -> bool:
+    """Never where there are shapes alone (torch's meta device)."""
+    return not first.is_meta and not torch.equal(first, second)
 
 
 def _in_order(calls: Sequence[Call]) -> tuple[tuple[str, ...], tuple[str, ...], str | None]:

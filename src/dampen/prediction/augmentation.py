@@ -13,7 +13,7 @@ from ..models.layout import layout_of
 from ..presets import as_recipe
 from ..randomness import make_key
 from ..recipe import Recipe, with_tensors
-from ..training.fit import check_seed
+from ..settings import check_seed
 from ..training.fitted import Fitted
 from ..training.problem import Problem, check_recipe
 from ..training.step import drawn

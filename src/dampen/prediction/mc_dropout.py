@@ -14,7 +14,7 @@ from ..contracts import Batch, Clock, Tensors
 from ..errors import DampenError, first_line
 from ..randomness import Key, make_key
 from ..recipe import scheduled
-from ..training.fit import check_seed
+from ..settings import check_seed
 from ..training.fitted import Fitted
 from ..training.run import Run, seeded, start
 from ..training.step import OneMember, Program, Scene, edited

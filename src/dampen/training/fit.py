@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
-import numbers
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from ..data.dataset import as_dataset
 from ..errors import DampenError
 from ..presets import as_recipe
 from ..recipe import Recipe
+from ..settings import BATCH_SIZE, EPOCHS, check_how, check_seed
 from . import checkpoint
 from .epochs import Training
 from .fitted import Fitted
@@ -37,17 +38,21 @@ def fit(
     recipe: Any = None,
     *,
     seed: int = 0,
-    epochs: int = 40,
-    batch_size: int = 64,
+    epochs: int = EPOCHS,
+    batch_size: int = BATCH_SIZE,
     metric: str | None = None,
     device: str = "cpu",
     precision: str = "auto",
+    plan: Mapping[str, Any] | None = None,
+    watch: Watch | None = None,
 ) -> Fitted:
     """Train one network with one recipe (a `Recipe`, a technique, text such as "Dropout + L2", or None).
 
     model: a function that returns a fresh `nn.Module`, or e.g. `MLP((128, 128))`. data: a name, (inputs, targets)
     or a `Dataset`. The seed decides split, batch order, initial weights and all draws. precision: "float32", "bf16"
-    (products in bf16, weights in float32), or "auto": whatever a few steps of each show to be faster.
+    (products in bf16, weights in float32), or "auto": whatever a few steps of each show to be faster. plan: how an
+    earlier training ran, its `fitted.settings.plan`: with its precision, too, the same bits come out. watch: called
+    after every epoch with (epochs done, epochs in all).
 
     Raises `DampenError` where model, data and recipe do not fit together.
     """
@@ -55,21 +60,21 @@ def fit(
         as_dataset(data), model, epochs, batch_size, metric, device=as_device(device), precision=precision
     )
     member = Member("", as_recipe(recipe), check_seed(seed))
+    how = None if plan is None else check_how(plan)
     check_fits(problem, member.recipe)
-    (pack,) = full_plan(problem, [member], able(problem)).packs
-    return fit_pack(problem, [member], pack)[0]
+    ability = able(problem)
+    if how is None:
+        (pack,) = full_plan(problem, [member], ability).packs
+    else:
+        (pack,) = make_plan(problem, [member], ability).packs
+        pack = dataclasses.replace(pack, **how)
+    return fit_pack(problem, [member], pack, watch=watch)[0]
 
 
 def full_plan(problem: Problem, members: Sequence[Member], ability: Ability) -> Plan:
     """Packs by rule, cut to fit in memory, each run in the way that was measured to be fastest."""
     packs = fitting_plan(problem, members, make_plan(problem, members, ability))
     return measured_plan(problem, members, packs, ability)
-
-
-def check_seed(seed: Any) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**32:
-        raise DampenError(f"A seed must be a whole number from 0 to 2^32 - 1; got {seed!r}.")
-    return int(seed)
 
 
 def able(problem: Problem) -> Ability:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..contracts import Tensors
 from ..models.ensemble import Ensemble
+from ..settings import Settings
 from .history import History
 from .plan import PackPlan
 from .problem import Member, Problem, prepare
@@ -17,7 +18,7 @@ from .problem import Member, Problem, prepare
 @dataclasses.dataclass(eq=False)
 class Fitted:
     """A member that has been trained: the weights that serve, its history, its scores on validation and test
-    part ({"metric": ..., "loss": ...}), per test row whether it was classified rightly (None for numbers), the pack
+    part ({"metric": ..., "loss": ...}), what each test row adds to the metric (their mean is the score), the pack
     that it trained in, and the weights that techniques asked to keep beside (`Decision(keep="also")`), parameters and
     buffers by name: where there are any, they serve, together, and the scores are theirs."""
 
@@ -27,7 +28,7 @@ class Fitted:
     history: History
     validation: dict[str, float]
     test: dict[str, float]
-    test_right: Tensor | None
+    test_rows: Tensor
     problem: Problem
     plan: PackPlan
     also: list[Tensors] = dataclasses.field(default_factory=list)
@@ -38,6 +39,21 @@ class Fitted:
         if not self.also:
             return self._network({**self.params, **self.buffers}).eval()
         return Ensemble([self._network(kept) for kept in self.also], self.problem.data.task).eval()
+
+    @property
+    def settings(self) -> Settings:
+        """What `fit` takes to repeat this training, alone and with this recipe: the same numbers up to rounding, the
+        same bits where it was alone."""
+        problem = self.problem
+        return Settings(
+            model=problem.model,
+            epochs=problem.epochs,
+            batch_size=problem.batch_size,
+            seed=self.member.seed,
+            metric=problem.metric.name,
+            precision=self.plan.precision,
+            plan={"channels_last": self.plan.channels_last, "threads": self.plan.threads},
+        )
 
     def _network(self, tensors: Tensors) -> nn.Module:
         facts = self.problem.facts(self.problem.split(self.member.seed).train)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import numbers
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -19,13 +18,13 @@ from ..errors import DampenError
 from ..models.adopt import adopt, build, check_factory, check_fresh
 from ..models.layout import Layout, layout_of
 from ..recipe import Recipe
+from ..settings import BATCH_SIZE, EPOCHS, check_count, check_precision
 from ..techniques.model.dropout import Dropout
 from ..vocabulary import CHECK, NEEDS, touches
 from .feed import Feed
 from .metrics import Metric, choose
 
 CPU = torch.device("cpu")
-PRECISIONS = ("auto", "float32", "bf16")
 
 
 class Member(NamedTuple):
@@ -39,28 +38,27 @@ class Member(NamedTuple):
 @dataclasses.dataclass(frozen=True, eq=False)
 class Problem:
     """data, model factory, and the settings of a study. dtype: of weights and data (float64 in the laws).
-    precision: of the products, float32 or bf16 (weights stay float32), or "auto": whichever is measured faster."""
+    precision: of the products, float32 or bf16 (weights stay float32), or "auto": whichever is measured faster.
+    blind: whether the test part stays closed: trainings have none, and none is scored."""
 
     data: Dataset
     model: Callable[..., nn.Module]
-    epochs: int = 40
-    batch_size: int = 64
+    epochs: int = EPOCHS
+    batch_size: int = BATCH_SIZE
     metric: Any = None
     dtype: torch.dtype = torch.float32
     device: torch.device = CPU
     precision: str = "auto"
+    blind: bool = False
 
     def __post_init__(self) -> None:
         check_factory(self.model)
         if self.dtype == torch.float64:
             object.__setattr__(self, "precision", "float64")
-        elif self.precision not in PRECISIONS:
-            raise DampenError(f"precision must be one of {', '.join(PRECISIONS)}; got {self.precision!r}.")
+        else:
+            check_precision(self.precision)
         for name in ("epochs", "batch_size"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
-                raise DampenError(f"{name} must be a whole number, at least 1; got {value!r}.")
-            object.__setattr__(self, name, int(value))
+            object.__setattr__(self, name, check_count(name, getattr(self, name)))
         if not isinstance(self.metric, Metric):
             chosen = choose(self.metric, self.data.task, self.data.targets)
             object.__setattr__(self, "metric", chosen)
@@ -84,7 +82,8 @@ class Problem:
         return self.data.words | ({"batches"} if self.batch_size > 1 else frozenset())
 
     def split(self, seed: int) -> Split:
-        return split(self.data, seed)
+        parts = split(self.data, seed)
+        return parts._replace(test=parts.test[:0]) if self.blind else parts
 
     def facts(self, rows: Tensor) -> Facts:
         """Of the training part of these rows."""
@@ -114,18 +113,30 @@ class Prepared(NamedTuple):
 
 
 def prepare(problem: Problem, recipe: Recipe, seed: int, facts: Facts, layouts: tuple[Layout, ...] = ()) -> Prepared:
-    """Build the network of one seed, adopt it, and let the recipe's techniques rebuild it. Layouts of a network
-    of the same structure spare the probing passes."""
-    model = build(problem.model, facts, seed, problem.dtype).to(problem.device)
+    """`assembled` for the network of one seed. Layouts of a network of the same structure spare the probing passes."""
+    return assembled(problem.model, problem.example(2), recipe, seed, facts, problem.epochs, layouts)
+
+
+def assembled(
+    factory: Callable[..., nn.Module],
+    example: Tensor,
+    recipe: Recipe,
+    seed: int,
+    facts: Facts,
+    epochs: int,
+    layouts: tuple[Layout, ...] = (),
+) -> Prepared:
+    """Build the network of one seed, of the facts' type and where they are, adopt it, and let the recipe's techniques
+    rebuild it. example: two inputs, for probing."""
+    model = build(factory, facts, seed, facts.mean.dtype).to(facts.mean.device)
     rates = adopt(model, facts)
     own_noise = {f"model.{path}": Dropout(rate=rate, sites=(path,)) for path, rate in rates.items()}
-    example = problem.example(2)
     stages = list(layouts) or [layout_of(model, example)]
     builders = [t for t in recipe.techniques if hasattr(t, "rebuild")]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for number, technique in enumerate(builders):
-            at = At(clock=Clock(0, 0, 0, problem.epochs), facts=facts, layout=stages[number])
+            at = At(clock=Clock(0, 0, 0, epochs), facts=facts, layout=stages[number])
             model = technique.rebuild(model, at)
             if not layouts:
                 stages.append(layout_of(model, example))
@@ -179,3 +190,12 @@ def check_recipe(recipe: Recipe, problem: Problem, layout: Layout) -> None:
     rows, _ = problem.batching(len(problem.split(0).train))
     at = At(Clock(0, 0, 0, problem.epochs), problem.facts_of_all, layout, batch_size=rows)
     check_suits(recipe, layout.words | problem.words, at)
+
+
+def suits(recipe: Recipe, problem: Problem, layout: Layout) -> bool:
+    """Whether `check_recipe` has nothing against it."""
+    try:
+        check_recipe(recipe, problem, layout)
+    except DampenError:
+        return False
+    return True

@@ -36,7 +36,11 @@ class GroupNorm:
 
     def _norm(self, shape: tuple[int, ...]) -> nn.Module:
         channels, places = shape[0], math.prod(shape[1:])
-        fits = [n for n in range(1, self.num_groups + 1) if channels % n == 0 and self._large(channels // n, places)]
+        fits = [
+            n
+            for n in range(1, min(self.num_groups, channels) + 1)
+            if channels % n == 0 and self._large(channels // n, places)
+        ]
         norm = UnitGroupNorm if len(shape) == 1 else PlacesGroupNorm
         return norm(max(fits, default=1), channels, self.eps)
 

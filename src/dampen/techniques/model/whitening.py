@@ -77,7 +77,8 @@ def _num_numbers(at: At) -> int:
 
 
 def _decorrelate(model: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-    with torch.autocast(args[0].device.type, enabled=False):  # small directions are differences of large numbers
+    kind = "cpu" if args[0].is_meta else args[0].device.type  # where there are shapes alone, torch has no autocast
+    with torch.autocast(kind, enabled=False):  # small directions are differences of large numbers
         return _changed(model, args, torch.matmul)
 
 

@@ -1,0 +1,94 @@
+"""Options that several commands share: how data are read, which network trains and how; and what is made of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Data = Annotated[
+    str,
+    typer.Argument(
+        help="A built-in data set (digits, mnist, fashion-mnist, openml:NAME), a table (.csv, .csv.gz, .parquet), "
+        "an .npz file, or a folder of images or IDX files."
+    ),
+]
+Target = Annotated[str | None, typer.Option(help="The column of a table to predict.")]
+Task = Annotated[str | None, typer.Option(help="classes or numbers, where the target does not tell.")]
+Group = Annotated[str | None, typer.Option(help="A column whose groups (patients, users) never stand in two parts.")]
+Time = Annotated[str | None, typer.Option(help="A column of times: the last fifth of the rows judges.")]
+Text = Annotated[str | None, typer.Option(help="A column of texts to learn from; the others are left out.")]
+Drop = Annotated[list[str] | None, typer.Option(help="A column to leave out. Can be repeated.")]
+Categorical = Annotated[
+    list[str] | None, typer.Option(help="A column whose numbers are names of categories. Can be repeated.")
+]
+Categories = Annotated[str, typer.Option(help="How the network sees categories: onehot or embed.")]
+Scale = Annotated[str, typer.Option(help="How numbers are scaled: standard or quantile.")]
+SkipBroken = Annotated[bool, typer.Option("--skip-broken", help="Leave out images that cannot be read, and say which.")]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        help="The network: mlp, cnn or residual (images), transformer or lstm (texts, series). By default "
+        "transformer for texts, else mlp."
+    ),
+]
+Hidden = Annotated[str | None, typer.Option(help="Hidden layers of the mlp; by default 128,128.")]
+Metric = Annotated[
+    str | None, typer.Option(help="accuracy, balanced_accuracy, log_loss, r2 or mse; by default what fits.")
+]
+Device = Annotated[str, typer.Option(help="cpu, cuda, ...")]
+Precision = Annotated[
+    str, typer.Option(help="Of the products: float32, bf16, or auto, whichever is measured to be faster.")
+]
+
+Storage = Annotated[
+    str | None, typer.Option(help="Where studies are kept: a file, or postgresql://... By default .dampen/studies.db.")
+]
+
+
+def data_options(values: dict[str, Any]) -> dict[str, Any]:
+    """The options of `open_data` among a command's own (its `locals()`); lists that were not given are empty."""
+    names = ("target", "task", "group", "time", "text", "drop", "categorical", "categories", "scale", "skip_broken")
+    return {name: values[name] or () if name in ("drop", "categorical") else values[name] for name in names}
+
+
+def network_of(model: str | None, hidden: str | None) -> Any:
+    """The network of that name; None for what suits the data."""
+    from .. import models
+    from ..errors import DampenError, NoSuchName
+
+    if hidden is not None:
+        if model not in (None, "mlp"):
+            raise DampenError(f"--hidden must not be given with --model {model}. Leave it out.")
+        return models.MLP(_widths(hidden))
+    if model is not None and model not in models.BY_NAME:
+        raise NoSuchName("model", model, models.BY_NAME, f"There are {', '.join(models.BY_NAME)}.")
+    return None if model is None else models.BY_NAME[model]()
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    from ..errors import DampenError
+
+    try:
+        return tuple(int(width) for width in text.split(",") if width.strip())
+    except ValueError:
+        raise DampenError(f"--hidden must be whole numbers such as 128,128; got {text!r}.") from None
+
+
+def check_writable(path: Path | None, option: str) -> None:
+    """What takes minutes must not end in a file that cannot be written. A file that is there stays as it is."""
+    from ..errors import DampenError
+
+    if path is None:
+        return
+    known = path.exists()
+    try:
+        with open(path, "a", encoding="utf-8"):
+            pass
+    except OSError as error:
+        raise DampenError(
+            f"{option} must be a file that can be written; got {str(path)!r}: {error.strerror}."
+        ) from None
+    if not known:
+        path.unlink()

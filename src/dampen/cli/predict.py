@@ -1,0 +1,85 @@
+"""`dampen predict MODEL DATA --out FILE.csv`: what a trained network says of each row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from . import options
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="A file that `dampen train --out` or `dampen.save_model` wrote.")],
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="Rows as the network was trained on, with or without the target: a table (.csv, .csv.gz, .parquet), "
+            "an .npz file, an image, a folder of images or IDX files, or a built-in data set."
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(help="The CSV file to write: row (from 1) or file, prediction, the probability of each class."),
+    ],
+    skip_broken: options.SkipBroken = False,
+) -> None:
+    """Predict every row of a file with a trained network."""
+    from ..data.unlabelled import open_rows
+    from ..data.words import counted
+    from ..prediction import load_model
+
+    options.check_writable(out, "--out")
+    _check_apart(out, model, data)
+    trained = load_model(model)
+    rows = open_rows(data, trained.signature, skip_broken)
+    outputs = trained.outputs(rows.inputs)
+    _write(out, rows, trained, outputs)
+    for note in rows.notes:
+        print(f"note: {note}")
+    what = f"one of {len(trained.classes)} classes" if trained.classes else "a number"
+    print(f"{counted(len(outputs))} predicted, {what} for each: {out}")
+
+
+def _check_apart(out: Path, model: Path, data: str) -> None:
+    """The answer must not take the place of what it is made from."""
+    from ..errors import DampenError
+
+    for name, source in (("MODEL", model), ("DATA", Path(data))):
+        if out.exists() and source.exists() and out.samefile(source):
+            raise DampenError(f"--out must be a file of its own; got {str(out)!r}, which is {name}. Choose another.")
+
+
+def _write(out: Path, rows: Any, trained: Any, outputs: Any) -> None:
+    """Through a file beside it: what is there stays whole until the new one is."""
+    import csv
+    import os
+
+    from ..errors import DampenError
+
+    if trained.classes:
+        labels = [trained.classes[code] for code in outputs.argmax(-1).tolist()]
+        values = trained.probabilities(outputs).tolist()
+        header = ["prediction", *(f"probability of {label}" for label in trained.classes)]
+        body = ([label, *map(_short, shares)] for label, shares in zip(labels, values, strict=True))
+    else:
+        count = outputs.shape[1]
+        header = ["prediction"] if count == 1 else [f"prediction {number}" for number in range(1, count + 1)]
+        body = (list(map(_short, numbers)) for numbers in outputs.tolist())
+    temporary = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        with open(temporary, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow([rows.heading, *header])
+            writer.writerows([name, *cells] for name, cells in zip(rows.names, body, strict=True))
+        os.replace(temporary, out)
+    except OSError as error:
+        raise DampenError(f"--out must be a file that can be written; got {str(out)!r}: {error.strerror}.") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _short(number: float) -> str:
+    """As many digits as single precision has."""
+    return f"{number:.9g}"
