@@ -183,29 +183,3 @@ def _free(store: Store, study: str) -> None:
     for unit, state in store.units(study).items():
         if not state.done and leases.is_dead(state.owner):
             store.release(study, unit, state.owner)
-
-
-def studies(storage: str | Path | None = None) -> list[dict[str, Any]]:
-    """Every study of a storage: its name, data, how far it is, and its conclusion where it has one."""
-    store = Store(storage)
-    return [_summary(store, name) for name in store.names()]
-
-
-def _summary(store: Store, name: str) -> dict[str, Any]:
-    about, units = store.about(name), store.units(name)
-    answered = about.get("answer")
-    return {
-        "study": name,
-        "data": about.get("identity", {}).get("data", ""),
-        "trials": len(store.trials(name)),
-        "state": "done" if answered else "confirming" if "confirmation" in units else "searching",
-        "conclusion": answered["conclusion"] if answered else "",
-    }
-
-
-def stored(study: str, storage: str | Path | None = None) -> SearchResult:
-    """The answer of a study that is done."""
-    about = Store(storage).about(study)
-    if "answer" not in about:
-        raise DampenError(f"The study {study!r} must be done to be shown; it is not. Go on: --resume {study}.")
-    return SearchResult.from_record(about["answer"])
