@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ from ..study.search import Beginning, folder_of
 from ..study.space import load_narrowing, parse_ranges
 from ..study.store import Store
 from ..study.worker import News
+from .options import data_options
 
+PROGRAM = "train.py"
 SHOWN = 8
 """So many recipes of the newest rung are shown."""
 
@@ -101,10 +104,16 @@ def spelled(said: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _unusual(said: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of `open_data` that were given."""
+    return {name: value for name, value in data_options(said).items() if value and value not in ("onehot", "standard")}
+
+
 def keep(
     result: SearchResult, said: Mapping[str, Any], storage: str | None, out: Path | None, json: Path | None
 ) -> list[str]:
-    """Write recipe and network beside the study, and whatever was asked for; a line for each."""
+    """Write recipe, network and program beside the study, and whatever was asked for; a line for each."""
+    from ..as_python import snippet
     from ..prediction import save_model, temperature
     from ..recipe_file import to_toml
 
@@ -113,12 +122,15 @@ def keep(
     if result.trained is not None:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "recipe.toml"
-        path.write_text(to_toml(result.recipe, result.trained.settings), encoding="utf-8")
+        path.write_text(to_toml(result.recipe, result.settings), encoding="utf-8")
         lines.append(f"The recipe: {path}. Train with it: dampen train {said['data']} --recipe {path}")
         classes = result.trained.problem.data.task == "classes"
         network = out or folder / "model.safetensors"
         save_model(result.trained, network, temperature=temperature(result.trained) if classes else None)
         lines.append(f"The network: {network}. Use it: dampen predict {network} DATA --out FILE.csv")
+        program = snippet(result.recipe, result.settings, said["data"], _unusual(said))
+        (folder / PROGRAM).write_text(program, encoding="utf-8")
+        lines.append(f"In Python, {folder / PROGRAM}:\n\n{textwrap.indent(program, '    ')}")
     if json is not None:
         result.save(json)
         lines.append(f"Everything in numbers: {json}")

@@ -14,7 +14,7 @@ from ..data.split import with_outer
 from ..errors import DampenError
 from ..models import network_for
 from ..recipe import Recipe
-from ..training.fit import check_seed
+from ..settings import check_outer, check_seed
 from ..training.problem import Problem, as_device, check_fits
 from . import leases
 from .answer import answer
@@ -97,7 +97,7 @@ def search(
     asked = parse_budget(budget)
     if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
         raise DampenError(f"seeds must be a whole number, at least 1; got {seeds!r}. Twelve is usual.")
-    dataset = with_outer(as_dataset(data), _whole("outer", outer))
+    dataset = with_outer(as_dataset(data), check_outer(outer))
     network = model or network_for(dataset)
     problem = Problem(
         dataset, network, epochs, batch_size, metric, device=as_device(device), precision=precision, blind=True
@@ -123,7 +123,7 @@ def search(
         name, problem, space, packing, sampler, seed, store, leases.own_name(), folder_of(storage, name),
         leases.LEASE_SECONDS,
     )  # fmt: skip
-    worker = Worker(scene, asked, seeds, pace, watch, Besides(bool(ablation), bool(data_curve)))
+    worker = Worker(scene, asked, seeds, pace, watch, Besides(outer, bool(ablation), bool(data_curve)))
     if not resume:
         worker.probe()
         known = {"identity": own, "packing": packing.to_record(), "command": dict(command or {})}
@@ -143,12 +143,6 @@ def folder_of(storage: str | Path | None, study: str) -> Path:
 
 
 # ------------------------------------------------------------------ at the door
-
-
-def _whole(who: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise DampenError(f"{who} must be a whole number, at least 0; got {value!r}.")
-    return value
 
 
 def _check_size(budget: Budget, problem: Problem) -> None:
