@@ -40,6 +40,8 @@ _HOMES = {
     "save_weights": "training",
     "Comparison": "study",
     "compare": "study",
+    "search": "study",
+    "SearchResult": "study",
     "CATALOGUE": "techniques",
     "attach": "integrations",
     "rebuild": "integrations",

@@ -21,7 +21,7 @@ class SGD:
     The velocity starts as the first gradient, as in torch. Sutskever et al. 2013, section 2, ICML.
     """
 
-    lr: Strength = tunable(1e-2, low=0.0, log=True, meaning=_LR)
+    lr: Strength = tunable(1e-2, low=0.0, search=(1e-3, 0.3), log=True, meaning=_LR)
     momentum: Strength = tunable(0.9, low=0.0, high=1.0, search=(0.0, 0.99), meaning="share of the last step kept")
     nesterov: bool = structural(False, choices=(False, True), meaning="look ahead along the velocity")
 
@@ -40,7 +40,7 @@ class Adam:
     Kingma and Ba, Adam: A Method for Stochastic Optimization, 2015, algorithm 1, arXiv:1412.6980.
     """
 
-    lr: Strength = tunable(1e-3, low=0.0, log=True, meaning=_LR)
+    lr: Strength = tunable(1e-3, low=0.0, search=(1e-4, 1e-2), log=True, meaning=_LR)
     beta1: Strength = tunable(0.9, low=0.0, high=0.99999, search=(0.8, 0.99), meaning="memory of the mean gradient")
     beta2: Strength = tunable(0.999, low=0.0, high=0.99999, search=(0.9, 0.9999), meaning="memory of its square")
     eps: Strength = tunable(1e-8, low=0.0, log=True, meaning="floor of the divisor")
@@ -62,7 +62,7 @@ class RMSprop:
     Tieleman and Hinton 2012, lecture 6.5; eps outside the root, as in torch.
     """
 
-    lr: Strength = tunable(1e-3, low=0.0, log=True, meaning=_LR)
+    lr: Strength = tunable(1e-3, low=0.0, search=(1e-4, 1e-2), log=True, meaning=_LR)
     alpha: Strength = tunable(0.99, low=0.0, high=1.0, search=(0.8, 0.999), meaning="memory of the squared gradient")
     momentum: Strength = tunable(0.0, low=0.0, high=1.0, search=(0.0, 0.99), meaning="share of the last step kept")
     eps: Strength = tunable(1e-8, low=0.0, log=True, meaning="floor of the divisor")

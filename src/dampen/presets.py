@@ -18,6 +18,21 @@ BASELINE = "baseline"
 DEFAULT = "default"
 ALL = "all"
 """What is asked for by these names is a ready-made recipe, or every technique that suits the problem."""
+PRESETS: dict[str, tuple[str, ...]] = {
+    "quick": (
+        *("MixUp", "Cutout", "RandomAffine", "SwapNoise", "TokenDropout", "SeriesJitter", "WindowSlice"),
+        *("LabelSmoothing", "Dropout", "InputDropout", "SpatialDropout", "EmbeddingDropout", "LockedDropout"),
+        *("BatchNorm", "ClassWeights", "WeightDecay", "EMA", "EarlyStopping", "OneCycle"),
+    ),
+    "cocktail": (
+        *("MixUp", "CutMix", "Cutout", "FeatureMask", "TabularCutMix", "Dropout", "ShakeShake", "ShakeDrop"),
+        *("BatchNorm", "SkipConnections", "AdversarialTraining", "WeightDecay", "Lookahead", "SWA", "SnapshotEnsemble"),
+    ),
+    ALL: tuple(technique.__name__ for technique in CATALOGUE if technique not in ASKED_FOR),
+}
+"""What a search may switch on, by name; of these, what suits the problem. quick: well known and cheap. cocktail: the
+thirteen of Kadra et al., Well-tuned Simple Nets Excel on Tabular Datasets, 2021, arXiv:2106.11189, those of rows of a
+table and of images by their own names."""
 
 
 def baseline() -> Recipe:

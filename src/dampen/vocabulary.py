@@ -56,6 +56,10 @@ MOVES = {"up": "raise", "down": "lower"}
 """The words of `moves`: which way a technique's `strengths` hook leads the strength that it is `of`. Schedules of one
 strength multiply, in any order; two that lead it the same way would do so twice, which a recipe refuses."""
 
+LATE = "acts_late"
+"""acts_late = True: the technique pays off at the end of a training, and looks bad before. A search that cuts early
+keeps some places for such."""
+
 CHECK = "check"
 """check(at), which any technique may have: raises `DampenError` before training where it cannot work with this
 problem. `at` holds facts, layout and batch_size."""

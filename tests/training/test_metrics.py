@@ -6,7 +6,7 @@ from sklearn import metrics as sk
 from sklearn.datasets import load_digits, load_linnerud
 
 from dampen import DampenError
-from dampen.training.metrics import LOSSES, METRICS, ROW_LOSSES, choose, right, standard_error
+from dampen.training.metrics import LOSSES, METRICS, choose, right, standard_error
 
 NUM_MEMBERS = 5
 DIGITS = load_digits()
@@ -210,12 +210,16 @@ def test_a_metric_of_another_task_is_refused(name, task, message):
     assert str(raised.value) == message
 
 
-@pytest.mark.parametrize("task", ["classes", "numbers"])
-def test_losses_of_rows_average_to_the_loss(task):
-    outputs, targets = numbers(3, 20, 4), one_hot(torch.arange(20) % 4, 4).expand(3, -1, -1)
+@pytest.mark.parametrize("name", METRICS)
+def test_what_the_rows_add_averages_to_the_score(name):
+    labels = torch.tensor([0, 1, 1, 1, 3] * 4)  # class 2 is absent, class 1 is frequent
+    outputs, targets = numbers(3, 20, 4), one_hot(labels, 4).expand(3, -1, -1)
+    targets = targets if METRICS[name].task == "classes" else targets.double() + numbers(3, 20, 4) / 7
 
-    agrees(ROW_LOSSES[task](outputs, targets).mean(-1), LOSSES[task].score(outputs, targets))
-    assert ROW_LOSSES[task](outputs, targets).shape == (3, 20)
+    rows = METRICS[name].rows(outputs, targets)
+
+    agrees(rows.mean(-1), METRICS[name].score(outputs, targets))
+    assert rows.shape == (3, 20)
 
 
 def test_the_standard_error_of_a_mean_is_the_textbook_s_also_of_far_away_float32_and_0_of_one_row():

@@ -12,6 +12,8 @@ from ..errors import DampenError
 from .compare import compare
 from .data import data
 from .predict import predict
+from .search import search
+from .studies import show, studies
 from .techniques import techniques
 from .train import train
 
@@ -23,6 +25,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(compare)
+app.command()(search)
+app.command()(studies)
+app.command()(show)
 app.command()(train)
 app.command()(predict)
 app.command()(data)

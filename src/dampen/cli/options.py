@@ -42,6 +42,10 @@ Precision = Annotated[
     str, typer.Option(help="Of the products: float32, bf16, or auto, whichever is measured to be faster.")
 ]
 
+Storage = Annotated[
+    str | None, typer.Option(help="Where studies are kept: a file, or postgresql://... By default .dampen/studies.db.")
+]
+
 
 def data_options(values: dict[str, Any]) -> dict[str, Any]:
     """The options of `open_data` among a command's own (its `locals()`); lists that were not given are empty."""

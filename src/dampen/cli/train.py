@@ -125,8 +125,10 @@ def _scores(fitted: Any, temperature: float | None) -> str:
         scores = getattr(fitted, part)
         lines.append(f"{part:<12}{scores['metric']:>18.4g}{scores['loss']:>12.4g}")
     rows = len(fitted.problem.split(fitted.member.seed).test)
-    if fitted.test_right is not None:
-        told = f"{int(fitted.test_right.sum()):,} are classified rightly"
+    if "accuracy" in metric.name:
+        told = f"{int((fitted.test_rows > 0).sum()):,} are classified rightly"
+    elif task == "classes":
+        told = f"the log loss is {fitted.test['loss']:.4g}"
     else:
         told = f"numbers are off by {math.sqrt(fitted.test['loss']):.4g} (root mean square)"
     sure = "" if temperature is None else f"\nProbabilities are made honest by a temperature of {temperature:.3g}."

@@ -17,14 +17,13 @@ from ..data.split import Split, split
 from ..errors import DampenError
 from ..evidence import judge
 from ..models import network_for
-from ..models.layout import Layout
 from ..presets import ALL, BASELINE, DEFAULT, as_recipe, baseline, candidates, default
 from ..recipe import Recipe
 from ..settings import BATCH_SIZE, EPOCHS, check_seed
 from ..training.fit import able, fit_pack, full_plan
 from ..training.fitted import Fitted
 from ..training.plan import Plan, on_device
-from ..training.problem import Member, Problem, as_device, check_fits, check_recipe
+from ..training.problem import Member, Problem, as_device, check_fits, check_recipe, suits
 from .comparison import Comparison, notes_of, versions
 from .cost import step_costs
 
@@ -109,7 +108,7 @@ def _recipes(recipes: Mapping[str, Any] | Iterable[Any] | None, problem: Problem
 
     def offered(all_of_them: bool) -> dict[str, Recipe]:
         found = candidates(problem.epochs, words, all_of_them)
-        return {name: recipe for name, recipe in found.items() if _suits(recipe, problem, layout)}
+        return {name: recipe for name, recipe in found.items() if suits(recipe, problem, layout)}
 
     if recipes is None:
         return offered(all_of_them=False)
@@ -130,14 +129,6 @@ def _recipes(recipes: Mapping[str, Any] | Iterable[Any] | None, problem: Problem
         check_recipe(built, problem, layout)
         named[name] = built
     return named
-
-
-def _suits(recipe: Recipe, problem: Problem, layout: Layout) -> bool:
-    try:
-        check_recipe(recipe, problem, layout)
-    except DampenError:
-        return False
-    return True
 
 
 def _replayed(record: Mapping[str, Any], members: Sequence[Member]) -> Plan:
@@ -271,7 +262,6 @@ def _judged(
 ) -> tuple[Any, ...]:
     """Evidence per recipe; a recipe's cost is its steps' cost times the share of the epochs it trained for."""
     fixed = problem.data.protocol == "fixed test"
-    by_row = fixed and problem.metric.name == "accuracy"
     return judge(
         {name: [f.test["metric"] for f in all_] for name, all_ in kept.items()},
         baseline=BASELINE,
@@ -280,7 +270,7 @@ def _judged(
         protocol="fixed test" if fixed else "resampled",
         test_over_train=None if fixed else test_over_train,
         costs=None if costs is None else {n: costs[n] * _epochs(all_) for n, all_ in kept.items()},
-        row_scores={name: [f.test_right.tolist() for f in all_] for name, all_ in kept.items()} if by_row else None,
+        row_scores={name: [f.test_rows.tolist() for f in all_] for name, all_ in kept.items()} if fixed else None,
     )
 
 

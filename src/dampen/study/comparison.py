@@ -48,11 +48,11 @@ class Comparison:
             "conclusion": self.conclusion,
             "evidence": [{**e.to_record(), "verdict": verdict(e)} for e in self.evidence],
             "scores": {n: {k: [plain_number(v) for v in vs] for k, vs in s.items()} for n, s in self.scores.items()},
-            "recipes": _strict(self.recipes),
+            "recipes": strict(self.recipes),
             "histories": {name: [h.to_record() for h in all_] for name, all_ in self.histories.items()},
             "notes": dict(self.notes),
             "protocol": dict(self.protocol),
-            "plan": _strict(self.plan),
+            "plan": strict(self.plan),
             "versions": dict(self.versions),
             "interrupted": self.interrupted,
         }
@@ -68,8 +68,8 @@ class Comparison:
         return Comparison(
             evidence=tuple(Evidence.from_record(e) for e in evidence),
             histories={n: [History.from_record(h) for h in all_] for n, all_ in record["histories"].items()},
-            scores=_read(record["scores"]),
-            recipes=_read(record["recipes"]),
+            scores=read(record["scores"]),
+            recipes=read(record["recipes"]),
             **{n: record[n] for n in ("notes", "protocol", "plan", "versions", "interrupted")},
         )
 
@@ -91,7 +91,7 @@ class Comparison:
         base = self.protocol["baseline"]
         if base in self.scores:
             own = self.scores[base]["metric"]
-            score = _number(sum(own) / len(own), self.protocol["metric"])
+            score = number(sum(own) / len(own), self.protocol["metric"])
             rows.append((0.0, {**dict.fromkeys(COLUMNS, ""), "recipe": base, "score": score, "cost": "1.0"}))
             rows[-1][1]["note"] = "; ".join(self.notes.get(base, []))
         return [row for _, row in sorted(rows, key=lambda pair: -pair[0])]
@@ -147,11 +147,11 @@ _HEADS = {"accuracy": "acc %", "balanced_accuracy": "bal %"}
 def _row(evidence: Evidence, notes: list[str]) -> dict[str, str]:
     metric = evidence.metric
     low, high = evidence.new_low, evidence.new_high
-    new = "" if low is None or high is None else _interval(low, high, metric)
+    new = "" if low is None or high is None else interval(low, high, metric)
     return {
         "recipe": evidence.recipe,
-        "score": _number(evidence.score, metric),
-        "gain": f"{_signed(evidence.effect, metric)} {_interval(evidence.low, evidence.high, metric)}",
+        "score": number(evidence.score, metric),
+        "gain": f"{signed(evidence.effect, metric)} {interval(evidence.low, evidence.high, metric)}",
         "p": f"{evidence.p:.3f}" if evidence.p >= 0.001 else "<.001",
         "new": new,
         "cost": "" if evidence.cost is None else f"{evidence.cost:.1f}",
@@ -160,32 +160,32 @@ def _row(evidence: Evidence, notes: list[str]) -> dict[str, str]:
     }
 
 
-def _number(value: float, metric: str) -> str:
+def number(value: float, metric: str) -> str:
     return f"{100 * value:.1f}" if metric in SHARES else f"{value:.3g}"
 
 
-def _signed(value: float, metric: str) -> str:
+def signed(value: float, metric: str) -> str:
     return f"{100 * value:+.1f}" if metric in SHARES else f"{value:+.2g}"
 
 
-def _interval(low: float, high: float, metric: str) -> str:
-    return f"[{_signed(low, metric)}, {_signed(high, metric)}]"
+def interval(low: float, high: float, metric: str) -> str:
+    return f"[{signed(low, metric)}, {signed(high, metric)}]"
 
 
-def _strict(value: Any) -> Any:
+def strict(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {name: _strict(v) for name, v in value.items()}
+        return {name: strict(v) for name, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_strict(v) for v in value]
+        return [strict(v) for v in value]
     return plain_number(value)
 
 
-def _read(value: Any) -> Any:
-    """The inverse of `_strict`."""
+def read(value: Any) -> Any:
+    """The inverse of `strict`."""
     if isinstance(value, Mapping):
-        return {name: _read(v) for name, v in value.items()}
+        return {name: read(v) for name, v in value.items()}
     if isinstance(value, list):
-        return [_read(v) for v in value]
+        return [read(v) for v in value]
     return read_number(value) if value is None or value in ("inf", "-inf") else value
 
 

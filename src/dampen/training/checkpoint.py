@@ -111,8 +111,7 @@ def _tensors(training: Training) -> dict[str, Tensor]:
         groups |= {f"also/{index}/{number}": snapshot for number, snapshot in enumerate(snapshots)}
     for index, fitted in training.done.items():
         groups |= {f"done/{index}/params": fitted.params, f"done/{index}/buffers": fitted.buffers}
-        if fitted.test_right is not None:
-            tensors[f"done/{index}/test_right"] = fitted.test_right
+        tensors[f"done/{index}/test_rows"] = fitted.test_rows
     return {**tensors, **{f"{group}/{n}": t for group, named in groups.items() for n, t in named.items()}}
 
 
@@ -140,7 +139,7 @@ def _put(training: Training, manifest: dict[str, Any], tensors: dict[str, Tensor
             history=training.histories[index],
             validation=read["validation"],
             test=read["test"],
-            test_right=_on_cpu(group(f"done/{index}")).get("test_right"),
+            test_rows=tensors[f"done/{index}/test_rows"].cpu(),
             problem=training.problem,
             plan=training.plan,
             also=training.also[index],

@@ -13,7 +13,7 @@ from ..models.ensemble import averaged
 from ..recipe import decided, scheduled
 from .fitted import Fitted
 from .history import History
-from .metrics import LOSSES, ROW_LOSSES, right, standard_error
+from .metrics import LOSSES, standard_error
 from .plan import PackPlan
 from .problem import Member, Problem
 from .run import Run, of_members
@@ -62,7 +62,7 @@ class Training:
 
     def _look(self, params: Tensors, buffers: Tensors) -> dict[str, Tensor]:
         """Loss and metric (K,) on the training sample and the validation part, and how sure the latter's loss is."""
-        looked, rows_of = {}, ROW_LOSSES[self.problem.data.task]
+        looked, rows_of = {}, LOSSES[self.problem.data.task].rows
         for part, name in (("sample", "train"), ("validation", "val")):
             outputs, targets = self.run.predict(params, buffers, self.run.pack.rows[part])
             losses = rows_of(outputs, targets)
@@ -115,14 +115,13 @@ class Training:
         whole = self.run.pack
         self.run.pack = pack = whole.select(positions)
         params, buffers = self._final()
-        scores, test_right = {}, None
+        scores = {}
         for part in ("validation", "test"):
             outputs, targets = self._served_outputs(params, buffers, pack.rows[part])
             if outcome == "diverged":
                 outputs = torch.where(self._kept()[:, None, None], outputs, self._guesses(targets))
-            loss = LOSSES[self.problem.data.task].score(outputs, targets).tolist()
-            scores[part] = list(zip(self.problem.metric.score(outputs, targets).tolist(), loss, strict=True))
-            test_right = right(outputs, targets).cpu() if self.problem.data.task == "classes" else None
+            scores[part] = self._scores(outputs, targets)
+            test_rows = self.problem.metric.rows(outputs, targets).cpu()
         for position, index in enumerate(pack.indexes):
             self.histories[index].outcome = outcome
             self.done[index] = Fitted(
@@ -130,14 +129,30 @@ class Training:
                 params=_of_member(params, position),
                 buffers=_of_member(buffers, position),
                 history=self.histories[index],
-                validation=dict(zip(("metric", "loss"), scores["validation"][position], strict=True)),
-                test=dict(zip(("metric", "loss"), scores["test"][position], strict=True)),
-                test_right=None if test_right is None else test_right[position].clone(),
+                validation=scores["validation"][position],
+                test=scores["test"][position],
+                test_rows=test_rows[position].clone(),
                 problem=self.problem,
                 plan=self.plan,
                 also=self.also[index],
             )
         self.run.pack = whole
+
+    def standing(self) -> dict[int, dict[str, float]]:
+        """Metric and loss on the validation part of what each member would hand over if it ended now."""
+        pack = self.run.pack
+        if not len(pack):
+            return {}
+        outputs, targets = self._served_outputs(*self._final(), pack.rows["validation"])
+        return dict(zip(pack.indexes, self._scores(outputs, targets), strict=True))
+
+    def _scores(self, outputs: Tensor, targets: Tensor) -> list[dict[str, float]]:
+        """Metric and loss of every member; none where there are no rows."""
+        if not targets.shape[1]:
+            return [{} for _ in targets]
+        metric = self.problem.metric.score(outputs, targets).tolist()
+        loss = LOSSES[self.problem.data.task].score(outputs, targets).tolist()
+        return [{"metric": m, "loss": value} for m, value in zip(metric, loss, strict=True)]
 
     def _final(self) -> tuple[Tensors, Tensors]:
         """The best weights where a technique kept some, else the ones that serve now."""

@@ -18,7 +18,7 @@ from .problem import Member, Problem, prepare
 @dataclasses.dataclass(eq=False)
 class Fitted:
     """A member that has been trained: the weights that serve, its history, its scores on validation and test
-    part ({"metric": ..., "loss": ...}), per test row whether it was classified rightly (None for numbers), the pack
+    part ({"metric": ..., "loss": ...}), what each test row adds to the metric (their mean is the score), the pack
     that it trained in, and the weights that techniques asked to keep beside (`Decision(keep="also")`), parameters and
     buffers by name: where there are any, they serve, together, and the scores are theirs."""
 
@@ -28,7 +28,7 @@ class Fitted:
     history: History
     validation: dict[str, float]
     test: dict[str, float]
-    test_right: Tensor | None
+    test_rows: Tensor
     problem: Problem
     plan: PackPlan
     also: list[Tensors] = dataclasses.field(default_factory=list)

@@ -15,10 +15,13 @@ RARE = 0.2
 
 
 class Metric(NamedTuple):
+    """rows: what each row adds to the score, (K, N), scaled so that the mean over these rows is the score."""
+
     name: str
     task: str
     higher_is_better: bool
     score: Callable[[Tensor, Tensor], Tensor]
+    rows: Callable[[Tensor, Tensor], Tensor]
 
 
 def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -37,6 +40,13 @@ def balanced_accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
     counts = members.sum(-2)
     found = (members * right(outputs, targets).unsqueeze(-1)).sum(-2)
     return (found / counts.clamp(min=1)).sum(-1) / (counts > 0).sum(-1)
+
+
+def right_in_balance(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Where a row is classified rightly, one over its class' share of the rows and the number of classes present."""
+    counts = torch.nn.functional.one_hot(targets.argmax(-1), targets.shape[-1]).to(outputs.dtype).sum(-2)
+    own = counts.gather(-1, targets.argmax(-1))
+    return right(outputs, targets) * targets.shape[-2] / (own * (counts > 0).sum(-1, keepdim=True))
 
 
 def cross_entropies(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -76,19 +86,27 @@ def r2(outputs: Tensor, targets: Tensor) -> Tensor:
     return torch.where(total > 0, 1 - residual / total.clamp(min=torch.finfo(total.dtype).tiny), flat).mean(-1)
 
 
+def explained(outputs: Tensor, targets: Tensor) -> Tensor:
+    """1 - squared error over the variance of the target among these rows, averaged over target columns: (K, N)."""
+    outputs, targets = outputs.double(), targets.double()
+    residual = (outputs - targets).square()
+    variance = (targets - targets.mean(-2, keepdim=True)).square().mean(-2, keepdim=True)
+    met = (residual.sum(-2, keepdim=True) == 0).to(residual.dtype)
+    share = 1 - residual / variance.clamp(min=torch.finfo(variance.dtype).tiny)
+    return torch.where(variance > 0, share, met).mean(-1)
+
+
 METRICS = {
     m.name: m
     for m in (
-        Metric("accuracy", "classes", True, accuracy),
-        Metric("balanced_accuracy", "classes", True, balanced_accuracy),
-        Metric("log_loss", "classes", False, log_loss),
-        Metric("r2", "numbers", True, r2),
-        Metric("mse", "numbers", False, squared),
+        Metric("accuracy", "classes", True, accuracy, right),
+        Metric("balanced_accuracy", "classes", True, balanced_accuracy, right_in_balance),
+        Metric("log_loss", "classes", False, log_loss, cross_entropies),
+        Metric("r2", "numbers", True, r2, explained),
+        Metric("mse", "numbers", False, squared, squares),
     )
 }
 LOSSES = {"classes": METRICS["log_loss"], "numbers": METRICS["mse"]}
-ROW_LOSSES = {"classes": cross_entropies, "numbers": squares}
-"""Of each row what `LOSSES` average."""
 
 
 def choose(name: str | None, task: str, targets: Tensor) -> Metric:

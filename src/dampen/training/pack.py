@@ -199,6 +199,20 @@ class Pack:
             tensor[rows] = buffers[name][rows]
         self.has_kept[rows] = True
 
+    def take(self, row: int, other: Pack, theirs: int) -> None:
+        """Go on here, bit for bit, with a member of another pack whose recipe this one's program holds. What only rests
+        in one of the two programs is left as it starts."""
+        blocks = [(self.block.data, other.block.data), (self.kept, other.kept)]
+        blocks += [(self.optimizer_state[name], other.optimizer_state[name]) for name in self.optimizer_state]
+        pairs = [(self.block.view(mine), other.block.view(its)) for mine, its in blocks]
+        pairs += [(self.buffers, other.buffers), (self.kept_buffers, other.kept_buffers)]
+        pairs += [(state, other.states[name]) for name, state in self.states.items() if name in other.states]
+        for mine, its in pairs:
+            for name in mine.keys() & its.keys():
+                mine[name][row] = its[name][theirs]
+        self.has_kept[row], self.limit[row] = other.has_kept[theirs], other.limit[theirs]
+        self.steps |= {name: count for name, count in other.steps.items() if name in self.steps}
+
     def select(self, positions: Sequence[int]) -> Pack:
         """The pack of these members alone; every number moves bit for bit."""
         rows = torch.tensor(list(positions), dtype=torch.int64, device=self.block.data.device)

@@ -17,6 +17,7 @@ import torch
 
 from ..contracts import structure, switches
 from ..models.layout import Layout
+from ..techniques import CATALOGUE
 from ..vocabulary import EXPENSIVE, ON_HOST, hooks_of, touches
 from .forward import Forward
 from .problem import Member, Prepared, Problem
@@ -28,6 +29,7 @@ MERGE_BELOW = 8
 """A group smaller than this looks for others to train with."""
 RIDING_SHARE = 0.25
 """A technique rides along at its off value only where at least this share of the pack uses it."""
+PLACES = {technique.__name__: place for place, technique in enumerate(CATALOGUE)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +109,14 @@ def threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def make_plan(problem: Problem, members: Sequence[Member], ability: Ability) -> Plan:
+def make_plan(
+    problem: Problem,
+    members: Sequence[Member],
+    ability: Ability,
+    *,
+    merge_below: int = MERGE_BELOW,
+    riding_share: float = RIDING_SHARE,
+) -> Plan:
     """Group members that share a program, merge small groups, cut large ones."""
     groups: dict[Any, Group] = {}
     for position, member in enumerate(members):
@@ -115,7 +124,7 @@ def make_plan(problem: Problem, members: Sequence[Member], ability: Ability) -> 
         identity = (structure(member.recipe.optimizer), tuple((n, structure(t)) for n, t in device.items()))
         groups.setdefault(identity, Group(member.recipe.optimizer, {}, [])).add(position, device)
     packs, precision = [], "float32" if problem.precision == "auto" else problem.precision
-    for group in _merged(list(groups.values())):
+    for group in _merged(list(groups.values()), merge_below, riding_share):
         for start in range(0, len(group.members), LARGEST_PACK):
             chosen = tuple(group.members[start : start + LARGEST_PACK])
             lift = "vmap" if ability.vmap and len(chosen) >= VMAP_FROM else "loop"
@@ -148,7 +157,7 @@ class Group:
         self.members.append(position)
         self.uses = dict.fromkeys(techniques, len(self.members))
 
-    def joined(self, other: Group) -> Group | None:
+    def joined(self, other: Group, riding_share: float) -> Group | None:
         """One group of both, or None where they cannot or should not share a program."""
         order = _common_order(list(self.techniques), list(other.techniques))
         if order is None or structure(self.optimizer) != structure(other.optimizer):
@@ -161,18 +170,18 @@ class Group:
             if shared and structure(self.techniques[name]) != structure(other.techniques[name]):
                 return None
             rides = group.uses[name] < len(group.members)
-            if rides and not (may_ride_along(technique) and group.uses[name] >= RIDING_SHARE * len(group.members)):
+            if rides and not (may_ride_along(technique) and group.uses[name] >= riding_share * len(group.members)):
                 return None
         return group
 
 
-def _merged(groups: list[Group]) -> list[Group]:
+def _merged(groups: list[Group], merge_below: int, riding_share: float) -> list[Group]:
     """Join small groups with others, first come first served, as long as anything joins."""
     done: list[Group] = []
     for group in groups:
         for position, other in enumerate(done):
-            small = min(len(group.members), len(other.members)) < MERGE_BELOW
-            if small and (joined := other.joined(group)) is not None:
+            small = min(len(group.members), len(other.members)) < merge_below
+            if small and (joined := other.joined(group, riding_share)) is not None:
                 done[position] = joined
                 break
         else:
@@ -181,19 +190,18 @@ def _merged(groups: list[Group]) -> list[Group]:
 
 
 def _common_order(first: list[str], second: list[str]) -> list[str] | None:
-    """One order that holds both, or None where they contradict each other."""
+    """One order that holds both, or None where they contradict each other. What neither decides stands as in the
+    catalogue: recipes in its order all go together."""
     order: list[str] = []
-    rest = list(second)
-    for name in first:
-        if name in rest:
-            cut = rest.index(name)
-            order += rest[:cut]
-            rest = rest[cut + 1 :]
-        elif name in second:
+    left = [list(first), list(second)]
+    while any(left):
+        heads = {names[0] for names in left if names}
+        free = [name for name in heads if not any(name in names[1:] for names in left)]
+        if not free:
             return None
-        order.append(name)
-    order += rest
-    return order if len(set(order)) == len(order) else None
+        order.append(min(free, key=lambda name: (PLACES.get(name.partition("#")[0], len(PLACES)), name)))
+        left = [names[1:] if names and names[0] == order[-1] else names for names in left]
+    return order
 
 
 # ------------------------------------------------------------------ what a network can

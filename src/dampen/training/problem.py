@@ -38,7 +38,8 @@ class Member(NamedTuple):
 @dataclasses.dataclass(frozen=True, eq=False)
 class Problem:
     """data, model factory, and the settings of a study. dtype: of weights and data (float64 in the laws).
-    precision: of the products, float32 or bf16 (weights stay float32), or "auto": whichever is measured faster."""
+    precision: of the products, float32 or bf16 (weights stay float32), or "auto": whichever is measured faster.
+    blind: whether the test part stays closed: trainings have none, and none is scored."""
 
     data: Dataset
     model: Callable[..., nn.Module]
@@ -48,6 +49,7 @@ class Problem:
     dtype: torch.dtype = torch.float32
     device: torch.device = CPU
     precision: str = "auto"
+    blind: bool = False
 
     def __post_init__(self) -> None:
         check_factory(self.model)
@@ -80,7 +82,8 @@ class Problem:
         return self.data.words | ({"batches"} if self.batch_size > 1 else frozenset())
 
     def split(self, seed: int) -> Split:
-        return split(self.data, seed)
+        parts = split(self.data, seed)
+        return parts._replace(test=parts.test[:0]) if self.blind else parts
 
     def facts(self, rows: Tensor) -> Facts:
         """Of the training part of these rows."""
@@ -187,3 +190,12 @@ def check_recipe(recipe: Recipe, problem: Problem, layout: Layout) -> None:
     rows, _ = problem.batching(len(problem.split(0).train))
     at = At(Clock(0, 0, 0, problem.epochs), problem.facts_of_all, layout, batch_size=rows)
     check_suits(recipe, layout.words | problem.words, at)
+
+
+def suits(recipe: Recipe, problem: Problem, layout: Layout) -> bool:
+    """Whether `check_recipe` has nothing against it."""
+    try:
+        check_recipe(recipe, problem, layout)
+    except DampenError:
+        return False
+    return True

@@ -25,6 +25,7 @@ class CosineAnnealing:
     """
 
     moves = ("down",)
+    acts_late = True
     num_cycles: int = structural(1, low=1, meaning="falls from the peak, restarts between them")
     cycle_factor: float = tunable(
         1.0, low=1.0, high=10.0, search=(1.0, 2.0), meaning="length of a cycle over that of the one before"

@@ -21,6 +21,7 @@ class OneCycle:
     """
 
     moves = ("up", "down")
+    acts_late = True
     warmup_fraction: float = tunable(0.3, low=0.0, high=1.0, search=(0.1, 0.5), meaning="share of the steps that go up")
     start_divisor: float = tunable(25.0, low=1.0, log=True, meaning="peak over first learning rate")
     end_divisor: float = tunable(1e4, low=1.0, log=True, meaning="first over last learning rate")

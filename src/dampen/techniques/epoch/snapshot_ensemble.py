@@ -27,6 +27,7 @@ class SnapshotEnsemble:
     of = "optimizer.lr"
     moves = ("down",)
     keeps = "also"
+    acts_late = True
     num_snapshots: int = structural(3, low=1, meaning="cycles, and networks that predict together")
 
     def check(self, at: At) -> None:

@@ -26,6 +26,8 @@ class SWA:
     arXiv:1803.05407.
     """
 
+    acts_late = True
+
     start_fraction: Strength = tunable(
         0.75, off=1.0, low=0.0, high=1.0, search=(0.25, 0.95), meaning="share of training before the average begins"
     )

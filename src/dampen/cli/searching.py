@@ -1,0 +1,125 @@
+"""What `dampen search` shows while it runs, and what it leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.table import Table
+
+from ..errors import DampenError
+from ..study.budget import duration
+from ..study.found import SearchResult
+from ..study.search import Beginning, folder_of
+from ..study.space import load_narrowing, parse_ranges
+from ..study.store import Store
+from ..study.worker import News
+
+SHOWN = 8
+"""So many recipes of the newest rung are shown."""
+
+
+class Display:
+    """The leading recipes, rung by rung, with the time left, on a terminal; elsewhere only how it begins."""
+
+    def __init__(self, console: Console, notes: Sequence[str]) -> None:
+        self.console, self.notes = console, notes
+        columns = (BarColumn(24), TaskProgressColumn(), TextColumn("{task.fields[left]}"))
+        self._bar = Progress(*columns, TextColumn("{task.description}"), console=console)
+        self._task = self._bar.add_task("preparing", total=1.0, left="")
+        self._live = Live(self._bar, console=console, transient=True, refresh_per_second=4)
+
+    def __enter__(self) -> Display:
+        if self.console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.console.is_terminal:
+            self._live.stop()
+
+    def begin(self, beginning: Beginning) -> None:
+        """Told before training begins."""
+        told = "goes on with" if beginning.resumed else "searches within"
+        self.console.print(f"{beginning.data}\n{beginning.model}")
+        for note in self.notes:
+            self.console.print(f"note: {note}")
+        self.console.print(f"\n{beginning.space}\n")
+        expected = f"about {duration(beginning.seconds)} in all"
+        self.console.print(f"{beginning.study} {told} {beginning.budget}: {expected}.")
+
+    def tell(self, news: News) -> None:
+        """Told after every epoch of a pack."""
+        left = f"{duration(news.seconds_left)} left"
+        self._bar.update(self._task, completed=news.share, left=left, description=news.doing)
+        if self.console.is_terminal:
+            self._live.update(Group(self._leaders(news), self._bar))
+
+    def _leaders(self, news: News) -> Table:
+        table = Table(box=None, show_header=bool(news.leaders), pad_edge=False, expand=False)
+        table.add_column("score", justify="right")
+        table.add_column("epoch", justify="right")
+        table.add_column("recipe", no_wrap=True, overflow="ellipsis", max_width=64)
+        for standing in news.leaders[:SHOWN]:
+            table.add_row(f"{standing.score:.4g}", str(standing.epoch), standing.name)
+        return table
+
+
+def recalled(study: str, storage: str | None, typed: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that the study began with."""
+    known = Store(storage).about(study).get("command") or {}
+    if not known:
+        raise DampenError(f"The study {study!r} must have begun at the command line to go on there; it did not.")
+    if typed["data"] is not None and typed["data"] != known["data"]:
+        return {**known, "data": typed["data"]}  # moved, perhaps: the fingerprint decides
+    return dict(known)
+
+
+def spelled(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of `search` from options."""
+    if said["data"] is None:
+        raise DampenError("dampen search must be told what data; got none. Try: dampen search digits")
+    own = ("budget", "seeds", "sampler", "epochs", "batch_size", "metric", "outer", "seed", "ablation", "data_curve")
+    arguments = {name: said[name] for name in own}
+    if said["space"] is None:
+        return arguments | {
+            "preset": said["preset"],
+            "always": tuple(said["with_"] or ()),
+            "without": tuple(said["without"] or ()),
+            "ranges": parse_ranges(said["range_"] or ()),
+        }
+    narrowed = load_narrowing(said["space"])
+    if said["with_"] or said["without"] or said["range_"]:
+        raise DampenError("--space must stand alone; got --with, --without or --range beside it. Put them in the file.")
+    ranges = dict(narrowed.ranges)
+    return arguments | {
+        "preset": narrowed.preset, "always": narrowed.always, "without": narrowed.without, "ranges": ranges,
+    }  # fmt: skip
+
+
+def keep(
+    result: SearchResult, said: Mapping[str, Any], storage: str | None, out: Path | None, json: Path | None
+) -> list[str]:
+    """Write recipe and network beside the study, and whatever was asked for; a line for each."""
+    from ..prediction import save_model, temperature
+    from ..recipe_file import to_toml
+
+    lines = []
+    folder = folder_of(storage, result.study)
+    if result.trained is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "recipe.toml"
+        path.write_text(to_toml(result.recipe, result.trained.settings), encoding="utf-8")
+        lines.append(f"The recipe: {path}. Train with it: dampen train {said['data']} --recipe {path}")
+        classes = result.trained.problem.data.task == "classes"
+        network = out or folder / "model.safetensors"
+        save_model(result.trained, network, temperature=temperature(result.trained) if classes else None)
+        lines.append(f"The network: {network}. Use it: dampen predict {network} DATA --out FILE.csv")
+    if json is not None:
+        result.save(json)
+        lines.append(f"Everything in numbers: {json}")
+    return [*lines, f"Again: dampen show {result.study}"]

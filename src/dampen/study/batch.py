@@ -1,0 +1,197 @@
+"""One batch of configurations: asked together, trained rung by rung, cut by successive halving."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from ..presets import BASELINE, DEFAULT, baseline, default
+from ..training.history import History
+from ..training.plan import PackPlan, Plan
+from ..training.problem import Member, Problem
+from ..training.race import Race
+from .halving import acts_late, rungs, survivors
+from .packing import Packing
+from .sampling import Asked, ask
+from .space import Known, Space
+from .store import Store
+
+CONFIGURATION = "configuration"
+
+
+class Standing(NamedTuple):
+    """What is known of a member while it races: its recipe in words, the epoch, and its validation score."""
+
+    name: str
+    epoch: int
+    score: float
+
+
+class Tell(NamedTuple):
+    """Whom a batch tells how it goes. epochs: after every epoch of a pack, how many members it had and how long it
+    took. rung: at the end of a rung, everybody who is still there."""
+
+    epochs: Callable[[int, float], None]
+    rung: Callable[[Sequence[Standing]], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """What all batches of a study share. folder: where weights are kept between rungs."""
+
+    study: str
+    problem: Problem
+    space: Space
+    packing: Packing
+    sampler: str
+    seed: int
+    store: Store
+    owner: str
+    folder: Path
+    lease: float
+
+    @property
+    def higher(self) -> bool:
+        return bool(self.problem.metric.higher_is_better)
+
+    def value(self, score: float) -> float:
+        """A score, turned so that higher is better; -inf for who has none."""
+        return -math.inf if math.isnan(score) else score if self.higher else -score
+
+
+def unit_name(number: int) -> str:
+    return f"batch {number}"
+
+
+def run_batch(scene: Scene, number: int, count: int, left: Mapping[str, Any], tell: Tell) -> int:
+    """Train a batch to its end; how many configurations it held. left: what a worker that died has left, or nothing."""
+    folder = scene.folder / unit_name(number)
+    record = dict(left) or _begun(scene, number, count)
+    asked = [Asked(values, scene.space.choose(Known(values))) for values in record["asked"]]
+    members = members_of(scene, asked, with_presets=number == 0)
+    ends, first = rungs(scene.problem.epochs, len(asked)), record["rung"]
+    seen = {int(i): {int(epoch): value for epoch, value in of.items()} for i, of in record["seen"].items()}
+    race = Race(scene.problem, members, packs_from(record["packs"]))
+    if first:
+        race.restore(folder / f"rung-{first}", ends[first - 1])
+    for rung, end in enumerate(ends[first:], first):
+        race.to(end, tell.epochs)
+        for index, scores in race.scores().items():
+            seen.setdefault(index, {})[end] = scores["metric"]
+        gone = {**race.leave_done(), **race.leave(_cut(scene, race, seen, end, len(asked)))}
+        trials = [_trial(scene, asked, members, number, i, history, seen.pop(i)) for i, history in gone.items()]
+        tell.rung([_standing(members[i], of, end) for i, of in seen.items()] or [_last(trial) for trial in trials])
+        packs = scene.packing.packs(scene.problem, members, race.running)
+        race.regroup(packs)
+        race.save(folder / f"rung-{rung + 1}")
+        record |= {"rung": rung + 1, "packs": [dataclasses.asdict(pack) for pack in packs], "seen": seen}
+        _put(scene, number, record, trials, done=end == ends[-1])
+        shutil.rmtree(folder / f"rung-{rung}", ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    return len(asked)
+
+
+def members_of(scene: Scene, asked: Sequence[Asked], *, with_presets: bool) -> list[Member]:
+    """The configurations, all under the study's seed; baseline and default behind them, who are never cut."""
+    members = [Member(CONFIGURATION, each.recipe, scene.seed) for each in asked]
+    if with_presets:
+        presets = {BASELINE: baseline(), DEFAULT: default(scene.problem.epochs, scene.problem.words)}
+        members += [Member(name, recipe, scene.seed) for name, recipe in presets.items()]
+    return members
+
+
+def packs_from(records: Sequence[Mapping[str, Any]]) -> tuple[PackPlan, ...]:
+    return Plan.from_record({"packs": records}).packs
+
+
+def told(scene: Scene) -> list[FrozenTrial]:
+    """The configurations whose races are over, as the sampler sees them: without histories."""
+    trials = [t for t in scene.store.trials(scene.study) if t.user_attrs.get("kind") == CONFIGURATION]
+    return sorted(trials, key=lambda trial: trial.number)
+
+
+# ------------------------------------------------------------------ parts of it
+
+
+def _begun(scene: Scene, number: int, count: int) -> dict[str, Any]:
+    asked = ask(
+        scene.space, scene.sampler, told(scene), count, seed=scene.seed, batch=number, higher=scene.higher
+    )  # fmt: skip
+    members = members_of(scene, asked, with_presets=number == 0)
+    packs = scene.packing.packs(scene.problem, members, range(len(members))) if members else []
+    record = {
+        "asked": [each.values for each in asked],
+        "rung": 0,
+        "packs": [dataclasses.asdict(pack) for pack in packs],
+        "seen": {},
+    }
+    _put(scene, number, record)
+    return record
+
+
+def _cut(scene: Scene, race: Race, seen: Mapping[int, Mapping[int, float]], end: int, asked: int) -> list[int]:
+    """Who trains no further: of the configurations still running all but the survivors."""
+    running = [i for i in race.running if i < asked]
+    values = {i: scene.value(seen[i][end]) for i in running}
+    stay = survivors(values, [i for i in running if acts_late(race.members[i].recipe)]) if running else []
+    return [i for i in running if i not in stay]
+
+
+def _put(
+    scene: Scene, number: int, record: Mapping[str, Any], trials: Sequence[FrozenTrial] = (), done: bool = False
+) -> None:
+    scene.store.put(
+        scene.study, unit_name(number), scene.owner, record=record, trials=trials, seconds=scene.lease, done=done
+    )
+
+
+def _trial(
+    scene: Scene,
+    asked: Sequence[Asked],
+    members: Sequence[Member],
+    number: int,
+    index: int,
+    history: History,
+    seen: Mapping[int, float],
+) -> FrozenTrial:
+    """A member that has left, as Optuna keeps it: complete where it trained to its end, pruned where it was cut or
+    diverged."""
+    values = asked[index].values if index < len(asked) else {}
+    finite = {epoch: value for epoch, value in seen.items() if not math.isnan(value)}
+    complete = history.outcome in ("finished", "stopped") and bool(finite)
+    return optuna.trial.create_trial(
+        state=TrialState.COMPLETE if complete else TrialState.PRUNED,
+        value=finite[max(finite)] if complete else None,
+        params=values,
+        distributions=scene.space.distributions(values),
+        intermediate_values=dict(seen),
+        user_attrs={
+            "kind": members[index].label,
+            "recipe": members[index].recipe.to_dict(),
+            "in words": str(members[index].recipe),
+            "batch": number,
+            "place": index,
+            "seed": members[index].seed,
+            "outcome": history.outcome,
+            "seconds": history.seconds,
+            "history": history.to_record(),
+        },
+    )
+
+
+def _standing(member: Member, seen: Mapping[int, float], end: int) -> Standing:
+    name = str(member.recipe) if member.label == CONFIGURATION else member.label
+    return Standing(name, end, seen[end])
+
+
+def _last(trial: FrozenTrial) -> Standing:
+    epoch = max(trial.intermediate_values)
+    name = trial.user_attrs["in words"] if trial.user_attrs["kind"] == CONFIGURATION else trial.user_attrs["kind"]
+    return Standing(name, epoch, trial.intermediate_values[epoch])

@@ -1,0 +1,106 @@
+"""How much a search may take, and what of it goes to searching and to confirming what was found."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from typing import Any, NamedTuple
+
+from ..errors import DampenError
+from .halving import ETA, epochs_of, rungs
+
+CONFIRMATION_SHARE = 0.4
+"""Of a budget in seconds or trainings, so much is kept for confirming what was found."""
+FINALISTS = 4
+"""At most so many of the best configurations are confirmed, besides baseline and default."""
+USUAL_SEEDS_OF_A_FINALIST = 8
+"""Another finalist is worth having where each still gets so many seeds."""
+BATCH = ETA**3
+"""Configurations that are asked together: one of them trains to the end."""
+UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+ALWAYS = 2
+"""Baseline and default, which run to the end of the first batch and in every confirmation."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+    """seconds: of the whole, from the command's start. trainings: epochs, in trainings' worth of them.
+    configurations: how many are searched; confirming comes on top."""
+
+    kind: str
+    amount: float
+
+    def __str__(self) -> str:
+        if self.kind == "seconds":
+            return duration(self.amount)
+        return f"{self.amount:g} {self.kind}" if self.kind == "configurations" else f"{self.amount:g} trainings' worth"
+
+
+def duration(seconds: float) -> str:
+    """As a person says it: 45 s, 5 min, 2.5 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def parse_budget(text: Any) -> Budget:
+    """A budget from 64 (configurations), "40x" (trainings' worth of epochs), "90s", "5m" or "2h"."""
+    if isinstance(text, Budget):
+        return text
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|m|h|x|)\s*", str(text))
+    if isinstance(text, bool) or found is None:
+        raise DampenError(f"A budget must read like 5m (time), 64 (configurations) or 40x (trainings); got {text!r}.")
+    amount, unit = float(found[1]), found[2]
+    kind = "configurations" if not unit else "trainings" if unit == "x" else "seconds"
+    if amount <= 0 or (kind == "configurations" and amount != int(amount)):
+        whole = " a whole number" if kind == "configurations" else ""
+        raise DampenError(f"A budget must be{whole} above 0; got {text!r}.")
+    return Budget(kind, amount * UNITS.get(unit, 1.0))
+
+
+def batches(count: int) -> list[int]:
+    """How many configurations are asked together: batches of `BATCH`, the last one takes what is left if that is
+    less than half a batch."""
+    sizes = [BATCH] * (count // BATCH)
+    rest = count - sum(sizes)
+    if not sizes or rest >= BATCH / 2:
+        return [*sizes, rest] if rest else sizes
+    return [*sizes[:-1], sizes[-1] + rest]
+
+
+def search_epochs(count: int, epochs: int) -> int:
+    """Epochs that a search of so many configurations trains, baseline and default included."""
+    return ALWAYS * epochs + sum(epochs_of(rungs(epochs, size), size) for size in batches(count))
+
+
+def affordable(total_epochs: float, epochs: int) -> int:
+    """The most configurations whose search trains at most so many epochs."""
+    count = 0
+    while search_epochs(count + 1, epochs) <= total_epochs:
+        count += 1
+    return count
+
+
+class Allotment(NamedTuple):
+    """finalists: how many configurations are confirmed. seeds: of each, and of baseline and default."""
+
+    finalists: int
+    seeds: int
+
+
+def allot(trainings: int, seeds: int, found: int) -> Allotment:
+    """What a confirmation of so many trainings holds; at least one finalist with one seed. found: how many
+    configurations there are to confirm."""
+    most = max(1, min(FINALISTS, found))
+    for finalists in range(most, 1, -1):
+        if trainings // (finalists + ALWAYS) >= min(seeds, USUAL_SEEDS_OF_A_FINALIST):
+            return Allotment(finalists, min(seeds, trainings // (finalists + ALWAYS)))
+    return Allotment(1, max(1, min(seeds, trainings // (1 + ALWAYS))))
+
+
+def smallest_trainings() -> int:
+    """The fewest trainings' worth that hold one configuration, baseline and default, once to search and once to
+    confirm."""
+    once = 1 + ALWAYS
+    return math.ceil(max(once / (1 - CONFIRMATION_SHARE), once / CONFIRMATION_SHARE))

@@ -1,0 +1,188 @@
+"""The answer of `search` as plain records, and in words."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import DampenError
+from ..evidence import Evidence, sentence, verdict
+from ..evidence.verdict import FEWEST_SEEDS
+from ..presets import BASELINE, DEFAULT
+from ..recipe import Recipe, from_dict
+from ..training.fitted import Fitted
+from ..training.history import History
+from .comparison import WIDTH, interval, number, read, signed, strict
+from .confirmation import WITHOUT
+
+VERSION = 1
+LEADERS = 5
+"""So many of the best configurations are shown."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchResult:
+    """What a search found.
+
+    study: its name. winner: the name of the recipe that the validation parts of the fresh seeds chose: "found 1", ...,
+    or default or baseline. recipes: of everybody who was confirmed, by name. evidence: the winner against baseline
+    and default, on the test part. ablation: the winner without each ingredient, against the winner. scores: per
+    recipe, {"validation": [one per seed], "metric": [on the test part], "loss": [...]}. leaders: the best
+    configurations of the search, with validation scores. importance: share of the ranking that a switch or a strength
+    explains. curve: test scores at shares of the training rows, where asked for. protocol: data, model, settings,
+    budget, how often the test part was opened. trained: the network to hand over; not part of the record.
+    """
+
+    study: str
+    winner: str
+    recipes: Mapping[str, dict[str, Any]]
+    evidence: tuple[Evidence, ...]
+    ablation: tuple[Evidence, ...]
+    scores: Mapping[str, Mapping[str, list[float]]]
+    histories: Mapping[str, list[History]]
+    leaders: tuple[Mapping[str, Any], ...]
+    importance: Mapping[str, float]
+    curve: tuple[Mapping[str, Any], ...]
+    protocol: Mapping[str, Any]
+    versions: Mapping[str, str]
+    trained: Fitted | None = dataclasses.field(default=None, repr=False, compare=False)
+
+    @property
+    def recipe(self) -> Recipe:
+        """What was found."""
+        return from_dict(self.recipes[self.winner])
+
+    @property
+    def model(self) -> Any:
+        """The trained network: the user's own module, in evaluation mode, with his own keys."""
+        if self.trained is None:
+            raise DampenError("The network must be in memory; this result was read from a file. See `load_model`.")
+        return self.trained.model()
+
+    def to_record(self) -> dict[str, Any]:
+        """Strict JSON values."""
+        return {
+            "kind": "dampen search",
+            "version": VERSION,
+            "study": self.study,
+            "winner": self.winner,
+            "conclusion": self.conclusion,
+            "recipes": strict(self.recipes),
+            "evidence": [{**e.to_record(), "verdict": verdict(e)} for e in self.evidence],
+            "ablation": [{**e.to_record(), "verdict": verdict(e)} for e in self.ablation],
+            "scores": strict(self.scores),
+            "histories": {name: [h.to_record() for h in all_] for name, all_ in self.histories.items()},
+            "leaders": strict(self.leaders),
+            "importance": strict(self.importance),
+            "curve": strict(self.curve),
+            "protocol": strict(self.protocol),
+            "versions": dict(self.versions),
+        }
+
+    @staticmethod
+    def from_record(record: Mapping[str, Any]) -> SearchResult:
+        if record.get("kind") != "dampen search":
+            raise DampenError("A search result must come from `dampen search`; got another kind of record.")
+        known = {f.name for f in dataclasses.fields(SearchResult)} - {"trained"}
+        missing = sorted(known - record.keys())
+        if missing:
+            raise DampenError(f"A search result must have {missing[0]!r}; the record has not. Search again.")
+
+        def evidence(key: str) -> tuple[Evidence, ...]:
+            return tuple(Evidence.from_record({k: v for k, v in e.items() if k != "verdict"}) for e in record[key])
+
+        return SearchResult(
+            evidence=evidence("evidence"),
+            ablation=evidence("ablation"),
+            histories={n: [History.from_record(h) for h in all_] for n, all_ in record["histories"].items()},
+            leaders=tuple(read(record["leaders"])),
+            curve=tuple(read(record["curve"])),
+            **{n: read(record[n]) for n in ("recipes", "scores", "importance", "protocol")},
+            **{n: record[n] for n in ("study", "winner", "versions")},
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write strict JSON."""
+        text = json.dumps(self.to_record(), allow_nan=False, indent=1)
+        Path(path).write_text(text + "\n", encoding="utf-8")
+
+    # -------------------------------------------------------------- in words
+
+    @property
+    def conclusion(self) -> str:
+        """Plain sentences: what to use, whether it is a gain, over what."""
+        configurations = self.protocol["configurations"]
+        if self.winner in (BASELINE, DEFAULT):
+            start = f"Under fresh seeds none of the {configurations} configurations searched did better than"
+            plain = "the baseline, which has no regularization at all" if self.winner == BASELINE else "the default"
+            told = [f"{start} {plain}: use that."]
+        else:
+            told = [f"Of {configurations} configurations searched, {self.winner} is best under fresh seeds."]
+        if self.protocol["seeds_confirmed"] < FEWEST_SEEDS:
+            few = f"With {self.protocol['seeds_confirmed']} fresh seeds nothing can be said of its gain"
+            return f"{told[0]} {few}; six are the fewest that can tell."
+        told += [f"Over the {e.baseline}: {sentence(e)}" for e in self.evidence]
+        return " ".join(told)
+
+    def __str__(self) -> str:
+        parts = [self._leaders(), self._confirmed(), self._ablation(), self._curve()]
+        wrapped = textwrap.wrap(self.conclusion, WIDTH)
+        return "\n".join(["\n\n".join("\n".join(part) for part in parts if part), "", *wrapped])
+
+    def _leaders(self) -> list[str]:
+        lines = [f"best of the search (validation {self._metric}, one seed)"]
+        for rank, leader in enumerate(self.leaders[:LEADERS], 1):
+            score = number(leader["score"], self.protocol["metric"])
+            told = textwrap.wrap(leader["recipe"], WIDTH - 12) or [""]
+            lines.append(f"{rank:>3}  {score:>6} {told[0]}")
+            lines += [" " * 12 + line for line in told[1:]]
+        return lines
+
+    def _confirmed(self) -> list[str]:
+        seeds = self.protocol["seeds_confirmed"]
+        metric = self.protocol["metric"]
+        head = f"{'confirmed, ' + str(seeds) + ' fresh seeds':<32} {'validation':>10} {'test':>6}  over the baseline"
+        lines = [head, "-" * len(head)]
+        against = {e.recipe: e for e in self.evidence if e.baseline == BASELINE}
+        for name, scores in self.scores.items():
+            if name.startswith(WITHOUT):
+                continue
+            shown = f"{name} (the winner)" if name == self.winner else name
+            means = [sum(scores[part]) / len(scores[part]) for part in ("validation", "metric")]
+            cells = f"{number(means[0], metric):>10} {number(means[1], metric):>6}"
+            gain = f"  {_gain(against[name], 1)}" if name in against else ""
+            lines.append(f"{shown:<32} {cells}{gain}")
+        return lines
+
+    def _ablation(self) -> list[str]:
+        if not self.ablation:
+            return []
+        head = f"{'what each ingredient is worth':<32} {'gain [95 %]':<22} {'p':>6} verdict"
+        lines = [head, "-" * len(head)]
+        for e in self.ablation:
+            worth = {"real gain": "harmful", "harmful": "real gain"}.get(verdict(e), verdict(e))
+            p = "<.001" if e.p < 0.001 else f"{e.p:.3f}"
+            lines.append(f"{e.recipe.removeprefix(WITHOUT):<32} {_gain(e, -1):<22} {p:>6} {worth}")
+        return lines
+
+    def _curve(self) -> list[str]:
+        if not self.curve:
+            return []
+        metric = self.protocol["metric"]
+        lines = [f"{'training rows':>13} {'test ' + self._metric:>16}"]
+        lines += [f"{c['rows']:>13} {number(sum(c['scores']) / len(c['scores']), metric):>16}" for c in self.curve]
+        return [*lines, *textwrap.wrap(self.protocol["more_data"], WIDTH)]
+
+    @property
+    def _metric(self) -> str:
+        return str(self.protocol["metric"]).replace("_", " ")
+
+
+def _gain(evidence: Evidence, sign: int) -> str:
+    """The effect and its interval; turned round for what is worth as much as leaving it out costs."""
+    low, high = sorted((sign * evidence.low, sign * evidence.high))
+    return f"{signed(sign * evidence.effect, evidence.metric)} {interval(low, high, evidence.metric)}"

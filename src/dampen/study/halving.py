@@ -1,0 +1,63 @@
+"""Successive halving: who trains on.
+
+At the end of each rung only the best third goes on, with its own weights. Some techniques pay off late (one-cycle's
+large rates, averages of weights): they look bad at the first rungs, so a share of the places is theirs.
+
+Jamieson and Talwalkar, Non-stochastic Best Arm Identification and Hyperparameter Optimization, 2016, arXiv:1502.07943.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+
+from ..recipe import Recipe
+from ..vocabulary import LATE
+
+ETA = 3
+"""One in so many goes on."""
+LATE_SHARE = 1 / 3
+"""Of the places at the end of a rung, so many are for recipes that act late, while there are such."""
+FEWEST_EPOCHS = 2
+"""A first look before that sees the initial weights."""
+
+
+def rungs(epochs: int, count: int) -> tuple[int, ...]:
+    """The epochs at which that many configurations are cut, and the last one: 60 epochs and 27 configurations or
+    more give (2, 7, 20, 60)."""
+    levels = min(_log(count), _log(epochs / FEWEST_EPOCHS) + 1)
+    ends = [max(FEWEST_EPOCHS, round(epochs / ETA**level)) for level in range(levels, 0, -1)]
+    return (*sorted({end for end in ends if end < epochs}), epochs)
+
+
+def _log(number: float) -> int:
+    """How often one in `ETA` can go on."""
+    return max(0, math.floor(math.log(max(number, 1)) / math.log(ETA) + 1e-9))
+
+
+def places(count: int) -> int:
+    """How many of so many go on."""
+    return max(1, math.ceil(count / ETA - 1e-9))
+
+
+def survivors(values: Mapping[int, float], late: Collection[int]) -> list[int]:
+    """Who goes on. values: of everybody in the race, higher is better, -inf for who diverged. late: who acts late."""
+    alive = sorted((i for i, value in values.items() if value > -math.inf), key=lambda i: (-values[i], i))
+    count = min(len(alive), places(len(values)))
+    reserved = [i for i in alive if i in late][: math.floor(LATE_SHARE * count + 0.5)]
+    others = [i for i in alive if i not in reserved][: count - len(reserved)]
+    return sorted([*reserved, *others])
+
+
+def acts_late(recipe: Recipe) -> bool:
+    """Whether an active technique says of itself that it pays off late in a training."""
+    return any(getattr(technique, LATE, False) for technique in recipe.active.values())
+
+
+def epochs_of(ends: Sequence[int], count: int) -> int:
+    """Epochs that a race of so many configurations trains in all."""
+    total, began = 0, 0
+    for end in ends:
+        total += count * (end - began)
+        count, began = places(count), end
+    return total
