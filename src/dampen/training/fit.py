@@ -17,11 +17,12 @@ from ..errors import DampenError
 from ..presets import as_recipe
 from ..recipe import Recipe
 from ..settings import BATCH_SIZE, EPOCHS, check_how, check_outer, check_seed
+from ..tensors import is_allocation_failure
 from . import checkpoint
 from .epochs import Training
 from .fitted import Fitted
 from .measure import measured_plan
-from .memory import cut, fitting_plan, is_allocation_failure
+from .memory import cut, fitting_plan
 from .plan import Ability, PackPlan, Plan, ability_of, make_plan, threads
 from .problem import Member, Problem, as_device, check_fits, prepare
 from .run import start
