@@ -158,6 +158,10 @@ BAD = {
     "a text as seed": ((*TRAIN, "baseline", "--seed", "x"), "Invalid value for '--seed'"),
     "no precision": ((*TRAIN, "default", "--precision", "fp16"), "precision must be one of auto, float32, bf16"),
     "nowhere": ((*TRAIN, "baseline", "--out", "no/where"), "--out must be a file that can be written; got 'no/where'"),
+    "a network beyond all memory": (
+        (*TRAIN, "baseline", "--hidden", "100000000000,1000000"),
+        "The model must fit in memory; it does not. Take a smaller one.",
+    ),
     "a network of images": ((*TRAIN, "baseline", "--model", "cnn"), "CNN needs images"),
     "layers of a cnn": (
         (*TRAIN, "baseline", "--model", "cnn", "--hidden", "3"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ from ..study.search import Beginning, folder_of
 from ..study.space import Narrowing, load_narrowing, parse_ranges
 from ..study.store import Store
 from ..study.worker import News
+from .options import data_options
 
+PROGRAM = "train.py"
 SHOWN = 8
 """So many recipes of the newest rung are shown."""
 
@@ -104,20 +107,26 @@ def spelled(said: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _unusual(said: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of `open_data` that were given."""
+    return {name: value for name, value in data_options(said).items() if value and value not in ("onehot", "standard")}
+
+
 def data_as_typed(said: Mapping[str, Any]) -> str:
     """The data and how they are read, as a command line takes them."""
-    usual = {"categories": "onehot", "scale": "standard"}
     told = [str(said["data"])]
-    for name in ("target", "task", "group", "time", "text", "drop", "categorical", "categories", "scale"):
-        values = said[name] if isinstance(said[name], list) else [said[name]]
-        told += [part for value in values if value not in (None, usual.get(name)) for part in (f"--{name}", value)]
-    return shlex.join([*told, "--skip-broken"] if said["skip_broken"] else told)
+    for name, value in _unusual(said).items():
+        option = f"--{name.replace('_', '-')}"
+        values = value if isinstance(value, list | tuple) else [value]
+        told += [option] if value is True else [part for each in values for part in (option, each)]
+    return shlex.join(told)
 
 
 def keep(
     result: SearchResult, said: Mapping[str, Any], storage: str | None, out: Path | None, json: Path | None
 ) -> list[str]:
-    """Write recipe and network beside the study, and whatever was asked for; a line for each."""
+    """Write recipe, network and program beside the study, and whatever was asked for; a line for each."""
+    from ..as_python import snippet
     from ..prediction import save_model, temperature
     from ..recipe_file import to_toml
 
@@ -126,12 +135,15 @@ def keep(
     if result.trained is not None:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "recipe.toml"
-        path.write_text(to_toml(result.recipe, result.trained.settings), encoding="utf-8")
+        path.write_text(to_toml(result.recipe, result.settings), encoding="utf-8")
         lines.append(f"The recipe: {path}. Train with it: dampen train {data_as_typed(said)} --recipe {path}")
         classes = result.trained.problem.data.task == "classes"
         network = out or folder / "model.safetensors"
         save_model(result.trained, network, temperature=temperature(result.trained) if classes else None)
         lines.append(f"The network: {network}. Use it: dampen predict {network} DATA --out FILE.csv")
+        program = snippet(result.recipe, result.settings, said["data"], _unusual(said))
+        (folder / PROGRAM).write_text(program, encoding="utf-8")
+        lines.append(f"In Python, {folder / PROGRAM}:\n\n{textwrap.indent(program, '    ')}")
     if json is not None:
         result.save(json)
         lines.append(f"Everything in numbers: {json}")

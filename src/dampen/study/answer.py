@@ -223,6 +223,7 @@ def _protocol(
         "batch_size": problem.batch_size,
         "metric": problem.metric.name,
         "seed": worker.scene.seed,
+        "outer": worker.besides.outer,
         "seeds_confirmed": len(trained[best]),
         "sampler": worker.scene.sampler,
         "budget": str(worker.budget),

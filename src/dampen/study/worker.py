@@ -30,8 +30,10 @@ class News(NamedTuple):
 
 
 class Besides(NamedTuple):
-    """What is asked for besides the winner: what each of its ingredients is worth, and whether more data would help."""
+    """What is asked for besides the winner: what each of its ingredients is worth, and whether more data would help.
+    outer: which fifth of the rows is the test part."""
 
+    outer: int = 0
     ablation: bool = True
     data_curve: bool = False
 
