@@ -23,13 +23,16 @@ ALL, HALF = "all the data", "half of the data"
 
 
 def check_shares(data: Dataset, seeds: Sequence[int]) -> None:
-    """Refuse, before anything is trained, data whose smallest share cannot be divided under every seed."""
-    try:
-        fewest = with_share(data, SHARES[0])
-        for seed in seeds:
-            split(fewest, seed)
-    except DampenError as error:
-        raise DampenError(f"A data curve needs data of which a quarter can be divided; they cannot. {error}") from None
+    """Refuse, before anything is trained, data of which a share cannot be divided under every seed."""
+    for share in SHARES:
+        fewer = with_share(data, share)
+        try:
+            for seed in seeds:
+                split(fewer, seed)
+        except DampenError as error:
+            raise DampenError(
+                f"A data curve needs {share:.0%} of the rows to be enough; they are not. {error}"
+            ) from None
 
 
 def data_curve(
