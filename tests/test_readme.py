@@ -32,11 +32,12 @@ def test_the_python_blocks_run_in_order(capsys, tmp_path, monkeypatch):
     }
     shorter = {
         "seeds=12, epochs=40": "seeds=2, epochs=2",
+        'budget="5m"': "budget=2, seeds=1, epochs=2",
         "Recipe((Dropout(0.3), LabelSmoothing())))": "Dropout(), epochs=2)",
         '"Dropout + BatchNorm")': '"Dropout + BatchNorm", epochs=2)',
     }
 
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     for block in blocks:
         for long, short in shorter.items():
             block = block.replace(long, short)
