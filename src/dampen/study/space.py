@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..contracts import is_off, tunables
+from ..contracts import tunables
 from ..errors import DampenError, NoSuchName, first_line
 from ..models.layout import Layout
 from ..optimizers import Adam
@@ -174,7 +174,7 @@ def space_of(problem: Problem, layout: Layout, narrowing: Narrowing) -> Space:
     wanted = {find(name) for name in narrowing.always}
     left_out = {find(name) for name in narrowing.without}
     offered = {find(name) for name in PRESETS[narrowing.preset]}
-    offered = {t for t in offered if not is_off(t()) and suits(alone(t()), problem, layout)}
+    offered = {t for t in offered if suits(alone(t()), problem, layout)}
     ranged = {find(_owner(s)) for s in narrowing.ranges if _owner(s) != "optimizer"}
     forbidden = next((t.__name__ for t in CATALOGUE if t in ranged & left_out), None)
     if forbidden:
