@@ -43,7 +43,7 @@ def places(count: int) -> int:
 def survivors(values: Mapping[int, float], late: Collection[int]) -> list[int]:
     """Who goes on. values: of everybody in the race, higher is better, -inf for who diverged. late: who acts late."""
     alive = sorted((i for i, value in values.items() if value > -math.inf), key=lambda i: (-values[i], i))
-    count = min(len(alive), places(len(values)))
+    count = places(len(values))
     reserved = [i for i in alive if i in late][: math.floor(LATE_SHARE * count + 0.5)]
     others = [i for i in alive if i not in reserved][: count - len(reserved)]
     return sorted([*reserved, *others])
