@@ -51,7 +51,7 @@ def search(
         typer.Option("--range", help="The range of a strength: MixUp.alpha=0.1:0.5. Can be repeated."),
     ] = None,
     space: Annotated[
-        Path | None, typer.Option(help="A TOML file with preset, with, without and [range] instead of these options.")
+        str | None, typer.Option(help="A TOML file with preset, with, without and [range] instead of these options.")
     ] = None,
     sampler: Annotated[str, typer.Option(help="tpe, random or grid.")] = "tpe",
     epochs: Annotated[int, typer.Option(help="Passes over the training part of a whole training.")] = 40,
@@ -91,13 +91,14 @@ def search(
     console = Console(highlight=False, soft_wrap=True)
     typed = {name: value for name, value in locals().items() if name in TYPED}
     said = recalled(resume, storage, typed) if resume else typed
+    settings = spelled(said)
     dataset = open_data(said["data"], **options.data_options(said))
     network = options.network_of(said["model"], said["hidden"]) or network_for(dataset)
     with Display(console, dataset.notes) as display:
         result: SearchResult = run(
             network,
             dataset,
-            **spelled(said),
+            **settings,
             study=resume or study,
             resume=resume is not None,
             storage=storage,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from ..errors import DampenError
 from ..study.budget import duration
 from ..study.found import SearchResult
 from ..study.search import Beginning, folder_of
-from ..study.space import load_narrowing, parse_ranges
+from ..study.space import Narrowing, load_narrowing, parse_ranges
 from ..study.store import Store
 from ..study.worker import News
 from .options import data_options
@@ -96,8 +97,10 @@ def spelled(said: Mapping[str, Any]) -> dict[str, Any]:
             "ranges": parse_ranges(said["range_"] or ()),
         }
     narrowed = load_narrowing(said["space"])
-    if said["with_"] or said["without"] or said["range_"]:
-        raise DampenError("--space must stand alone; got --with, --without or --range beside it. Put them in the file.")
+    if said["with_"] or said["without"] or said["range_"] or said["preset"] != Narrowing.preset:
+        raise DampenError(
+            "--space must stand alone; got --preset, --with, --without or --range beside it. Put them in the file."
+        )
     ranges = dict(narrowed.ranges)
     return arguments | {
         "preset": narrowed.preset, "always": narrowed.always, "without": narrowed.without, "ranges": ranges,
@@ -107,6 +110,16 @@ def spelled(said: Mapping[str, Any]) -> dict[str, Any]:
 def _unusual(said: Mapping[str, Any]) -> dict[str, Any]:
     """The options of `open_data` that were given."""
     return {name: value for name, value in data_options(said).items() if value and value not in ("onehot", "standard")}
+
+
+def data_as_typed(said: Mapping[str, Any]) -> str:
+    """The data and how they are read, as a command line takes them."""
+    told = [str(said["data"])]
+    for name, value in _unusual(said).items():
+        option = f"--{name.replace('_', '-')}"
+        values = value if isinstance(value, list | tuple) else [value]
+        told += [option] if value is True else [part for each in values for part in (option, each)]
+    return shlex.join(told)
 
 
 def keep(
@@ -123,7 +136,7 @@ def keep(
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "recipe.toml"
         path.write_text(to_toml(result.recipe, result.settings), encoding="utf-8")
-        lines.append(f"The recipe: {path}. Train with it: dampen train {said['data']} --recipe {path}")
+        lines.append(f"The recipe: {path}. Train with it: dampen train {data_as_typed(said)} --recipe {path}")
         classes = result.trained.problem.data.task == "classes"
         network = out or folder / "model.safetensors"
         save_model(result.trained, network, temperature=temperature(result.trained) if classes else None)
@@ -134,4 +147,5 @@ def keep(
     if json is not None:
         result.save(json)
         lines.append(f"Everything in numbers: {json}")
-    return [*lines, f"Again: dampen show {result.study}"]
+    where = "" if storage is None else f" --storage {'URL' if '://' in storage else storage}"  # URLs hold passwords
+    return [*lines, f"Again: dampen show {result.study}{where}"]

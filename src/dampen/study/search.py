@@ -26,6 +26,7 @@ from .budget import (
     parse_budget,
     smallest_trainings,
 )
+from .curve import check_shares
 from .found import SearchResult
 from .identity import check_same, identity, new_name
 from .pace import Pace
@@ -105,6 +106,8 @@ def search(
     layout = check_fits(problem, Recipe())
     space = space_of(problem, layout, Narrowing(preset, tuple(always), tuple(without), ranges or {}))
     check_sampler(sampler, space)
+    if data_curve:
+        check_shares(dataset, [check_seed(seed) + 1 + number for number in range(seeds)])
     _check_size(asked, problem)
     store = Store(storage)
     own = identity(problem, space, sampler=sampler, budget=asked, seeds=seeds, seed=check_seed(seed))
