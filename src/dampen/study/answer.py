@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ..presets import BASELINE, DEFAULT
 from ..training.fitted import Fitted
 from . import leases
-from .batch import CONFIGURATION
+from .batch import CONFIGURATION, Scene
 from .budget import ALWAYS, CONFIRMATION_SHARE, FINALISTS, Allotment, allot
 from .comparison import versions
 from .confirmation import UNIT, ablated, best_found, best_member, candidates, judged, put, train, winner, without_each
@@ -49,6 +49,7 @@ def answer(worker: Worker) -> SearchResult:
                 let_go(scene, UNIT)
                 raise
         if scene.store.units(scene.study)[UNIT].done:
+            _tidy(scene)
             return SearchResult.from_record(scene.store.about(scene.study)["answer"])
         time.sleep(WAIT)
 
@@ -103,8 +104,14 @@ def _made(worker: Worker, record: dict[str, Any]) -> SearchResult:
     keep(result, scene.folder)
     scene.store.describe(scene.study, {"answer": result.to_record()})
     put(scene, record, done=True)
-    forget(scene.folder / UNIT)
+    _tidy(scene)
     return result
+
+
+def _tidy(scene: Scene) -> None:
+    """Nobody needs weights of units any more; some may be of workers that died after they had said that all is done."""
+    for unit in scene.store.units(scene.study):
+        forget(scene.folder / unit)
 
 
 # ------------------------------------------------------------------ what the budget holds

@@ -117,7 +117,7 @@ def search(
         pace.began -= float(about.get("spent", 0.0))
         _free(store, name)
     else:
-        name = study or new_name(store.names())
+        name = _fit_for_a_folder(study) if study else new_name(store.names())
         packing = measured_packing(problem, seed)
         store.create(
             name,
@@ -170,6 +170,12 @@ def _check_size(budget: Budget, problem: Problem) -> None:
 def _known(study: str | None) -> str:
     if not study:
         raise DampenError("resume must have the name of a study; got none. `dampen studies` lists them.")
+    return study
+
+
+def _fit_for_a_folder(study: str) -> str:
+    if study.startswith(".") or "/" in study or "\\" in study:
+        raise DampenError(f"A study's name must be fit for a folder, without slashes or a dot in front; got {study!r}.")
     return study
 
 

@@ -30,7 +30,8 @@ def saved(race: Race, folder: Path, before: str) -> Iterator[str]:
 
 
 def forget(folder: Path) -> None:
-    """A folder of weights goes, and the one that it was alone in."""
+    """A folder of weights goes, and those that it was alone in, up to the study's."""
     shutil.rmtree(folder, ignore_errors=True)
     with contextlib.suppress(OSError):  # others are in it
-        folder.parent.rmdir()
+        for parent in list(folder.parents)[:2]:
+            parent.rmdir()
