@@ -49,7 +49,7 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
         sys.exit(app(args=arguments or ["--help"], prog_name="dampen", standalone_mode=False))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):  # the second is the first, as the command line's library hands it on
         print("dampen: interrupted before anything was complete.", file=sys.stderr)
         os._exit(130)
     except Exception as error:
@@ -66,6 +66,4 @@ def _told(error: Exception) -> str | None:
         return str(error)
     if hasattr(error, "format_message"):  # a usage error of the command line's library, whose home has moved once
         return f"{error.format_message().rstrip('.')}. See `dampen --help`."
-    if type(error).__name__ == "Abort":  # Ctrl-C, as that library hands it on
-        return "interrupted before anything was complete."
     return None

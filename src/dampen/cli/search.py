@@ -15,6 +15,7 @@ BEGAN = clock.perf_counter()
 
 
 def search(
+    context: typer.Context,
     data: Annotated[
         str | None,
         typer.Argument(help="As for `dampen compare`; with --resume it may be left out: the study knows."),
@@ -83,18 +84,21 @@ def search(
     from ..study.found import SearchResult
     from ..study.search import search as run
     from .machine import keep_big_blocks
-    from .searching import Display, keep, recalled, spelled
+    from .searching import Display, keep, recalled, resumable, spelled
 
     options.check_writable(json, "--json")
     options.check_writable(out, "--out")
     keep_big_blocks()
     console = Console(highlight=False, soft_wrap=True)
-    typed = {name: value for name, value in locals().items() if name in TYPED}
-    said = recalled(resume, storage, typed) if resume else typed
+    typed = {n: str(v) if isinstance(v, Path) else v for n, v in locals().items() if n in TYPED}
+    sources = {name: context.get_parameter_source(name) for name in TYPED}
+    given = {name: typed[name] for name, source in sources.items() if source and source.name == "COMMANDLINE"}
+    said = recalled(resume, storage, given) if resume else typed
     settings = spelled(said)
     dataset = open_data(said["data"], **options.data_options(said))
     network = options.network_of(said["model"], said["hidden"]) or network_for(dataset)
-    with Display(console, dataset.notes) as display:
+    display = Display(console, dataset.notes)
+    with resumable(display, storage), display:
         result: SearchResult = run(
             network,
             dataset,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
+import shutil
+import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import typer
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
@@ -16,6 +20,7 @@ from rich.table import Table
 from ..errors import DampenError
 from ..study.budget import duration
 from ..study.found import SearchResult
+from ..study.keeping import MODEL, RECIPE
 from ..study.search import Beginning, folder_of
 from ..study.space import Narrowing, load_narrowing, parse_ranges
 from ..study.store import Store
@@ -23,6 +28,8 @@ from ..study.worker import News
 from .options import data_options
 
 PROGRAM = "train.py"
+INTERRUPTED = 130
+"""Exit code of what Ctrl-C ended."""
 SHOWN = 8
 """So many recipes of the newest rung are shown."""
 
@@ -32,6 +39,7 @@ class Display:
 
     def __init__(self, console: Console, notes: Sequence[str]) -> None:
         self.console, self.notes = console, notes
+        self.study: str | None = None
         columns = (BarColumn(24), TaskProgressColumn(), TextColumn("{task.fields[left]}"))
         self._bar = Progress(*columns, TextColumn("{task.description}"), console=console)
         self._task = self._bar.add_task("preparing", total=1.0, left="")
@@ -48,6 +56,7 @@ class Display:
 
     def begin(self, beginning: Beginning) -> None:
         """Told before training begins."""
+        self.study = beginning.study
         told = "goes on with" if beginning.resumed else "searches within"
         self.console.print(f"{beginning.data}\n{beginning.model}")
         for note in self.notes:
@@ -73,14 +82,41 @@ class Display:
         return table
 
 
-def recalled(study: str, storage: str | None, typed: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that the study began with."""
+@contextlib.contextmanager
+def resumable(display: Display, storage: str | None) -> Iterator[None]:
+    """Whatever ends a study that has begun, what was trained is kept: say how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if display.study is None:
+            raise
+        print(f"dampen: interrupted; what was trained is kept. {_go_on(display.study, storage)}", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+    except DampenError as error:
+        if display.study is None:
+            raise
+        raise DampenError(f"{error} What was trained is kept. {_go_on(display.study, storage)}") from None
+
+
+def _go_on(study: str, storage: str | None) -> str:
+    """storage is not repeated: it may hold a password."""
+    return f"Go on: dampen search --resume {study}" + (" with the same --storage." if storage else "")
+
+
+def recalled(study: str, storage: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that the study began with. given: those that were typed now, which must be the same; the data may
+    have moved: their fingerprint decides."""
     known = Store(storage).about(study).get("command") or {}
     if not known:
         raise DampenError(f"The study {study!r} must have begun at the command line to go on there; it did not.")
-    if typed["data"] is not None and typed["data"] != known["data"]:
-        return {**known, "data": typed["data"]}  # moved, perhaps: the fingerprint decides
-    return dict(known)
+    for name, value in given.items():
+        if name != "data" and value != known[name]:
+            option = "--" + name.strip("_").replace("_", "-")
+            raise DampenError(
+                f"The study {study!r} must go on as it began, with {option} {known[name]}; got {value}. Leave it out, "
+                "or begin a new study."
+            )
+    return {**known, "data": given.get("data", known["data"])}
 
 
 def spelled(said: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,22 +161,20 @@ def data_as_typed(said: Mapping[str, Any]) -> str:
 def keep(
     result: SearchResult, said: Mapping[str, Any], storage: str | None, out: Path | None, json: Path | None
 ) -> list[str]:
-    """Write recipe, network and program beside the study, and whatever was asked for; a line for each."""
+    """Where recipe and network are, which the search has written beside the study; and whatever was asked for."""
     from ..as_python import snippet
-    from ..prediction import save_model, temperature
-    from ..recipe_file import to_toml
 
     lines = []
     folder = folder_of(storage, result.study)
+    recipe, network = folder / RECIPE, folder / MODEL
+    if network.exists():
+        lines.append(f"The recipe: {recipe}. Train with it: dampen train {data_as_typed(said)} --recipe {recipe}")
+        if out is not None:
+            shutil.copyfile(network, out)
+        lines.append(f"The network: {out or network}. Use it: dampen predict {out or network} DATA --out FILE.csv")
+    else:
+        lines.append(f"The network is not here: the process that made the answer wrote it to its own {network}.")
     if result.trained is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / "recipe.toml"
-        path.write_text(to_toml(result.recipe, result.settings), encoding="utf-8")
-        lines.append(f"The recipe: {path}. Train with it: dampen train {data_as_typed(said)} --recipe {path}")
-        classes = result.trained.problem.data.task == "classes"
-        network = out or folder / "model.safetensors"
-        save_model(result.trained, network, temperature=temperature(result.trained) if classes else None)
-        lines.append(f"The network: {network}. Use it: dampen predict {network} DATA --out FILE.csv")
         program = snippet(result.recipe, result.settings, said["data"], _unusual(said))
         (folder / PROGRAM).write_text(program, encoding="utf-8")
         lines.append(f"In Python, {folder / PROGRAM}:\n\n{textwrap.indent(program, '    ')}")

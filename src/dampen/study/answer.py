@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,14 +13,16 @@ from optuna.trial import FrozenTrial, TrialState
 from ..presets import BASELINE, DEFAULT
 from ..training.fitted import Fitted
 from . import leases
-from .batch import CONFIGURATION
+from .batch import CONFIGURATION, Scene
 from .budget import ALWAYS, CONFIRMATION_SHARE, FINALISTS, Allotment, allot
 from .comparison import versions
 from .confirmation import UNIT, ablated, best_found, best_member, candidates, judged, put, train, winner, without_each
 from .curve import data_curve
 from .found import SearchResult
+from .keeping import keep
 from .store import LeaseLost
-from .worker import WAIT, Worker
+from .weights import forget
+from .worker import WAIT, Worker, let_go
 
 MOST_LEADERS = 20
 FEWEST_FOR_IMPORTANCE = 10
@@ -47,9 +48,10 @@ def answer(worker: Worker) -> SearchResult:
             except LeaseLost:
                 continue
             except BaseException:
-                scene.store.release(scene.study, UNIT, scene.owner)
+                let_go(scene, UNIT)
                 raise
         if scene.store.units(scene.study)[UNIT].done:
+            _tidy(scene)
             return SearchResult.from_record(scene.store.about(scene.study)["answer"])
         time.sleep(WAIT)
 
@@ -58,6 +60,7 @@ def _made(worker: Worker, record: dict[str, Any]) -> SearchResult:
     """record: what a worker that died has left of the confirmation."""
     scene = worker.scene
     trials = scene.store.trials(scene.study)
+    trials = trials[: record.setdefault("trials", len(trials))]
     searched = worker.pace.elapsed
     found = best_found(trials, scene.higher, FINALISTS)
     record.setdefault("allotment", _allotment(worker, len(found)))
@@ -100,10 +103,17 @@ def _made(worker: Worker, record: dict[str, Any]) -> SearchResult:
         versions=versions(),
         trained=best_member(scene, trained[best]),
     )
+    keep(result, scene.folder)
     scene.store.describe(scene.study, {"answer": result.to_record()})
     put(scene, record, done=True)
-    shutil.rmtree(scene.folder / UNIT, ignore_errors=True)
+    _tidy(scene)
     return result
+
+
+def _tidy(scene: Scene) -> None:
+    """Nobody needs weights of units any more; some may be of workers that died after they had said that all is done."""
+    for unit in scene.store.units(scene.study):
+        forget(scene.folder / unit)
 
 
 # ------------------------------------------------------------------ what the budget holds

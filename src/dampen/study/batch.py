@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +12,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ..presets import BASELINE, DEFAULT, baseline, default
-from ..training.history import History
+from ..training.history import History, plain_number, read_number
 from ..training.plan import PackPlan, Plan
 from ..training.problem import Member, Problem
 from ..training.race import Race
@@ -22,6 +21,7 @@ from .packing import Packing
 from .sampling import Asked, ask
 from .space import Known, Space
 from .store import Store
+from .weights import forget, saved
 
 CONFIGURATION = "configuration"
 
@@ -71,16 +71,18 @@ def unit_name(number: int) -> str:
 
 
 def run_batch(scene: Scene, number: int, count: int, left: Mapping[str, Any], tell: Tell) -> int:
-    """Train a batch to its end; how many configurations it held. left: what a worker that died has left, or nothing."""
+    """Train a batch to its end; how many configurations it held. left: what a worker that died has left, or nothing.
+
+    The record holds what was asked, how many rungs are done, the packs of every rung so far, the folder of the weights,
+    and the scores of those who still run. The others are trials.
+    """
     folder = scene.folder / unit_name(number)
     record = dict(left) or _begun(scene, number, count)
     asked = [Asked(values, scene.space.choose(Known(values))) for values in record["asked"]]
     members = members_of(scene, asked, with_presets=number == 0)
     ends, first = rungs(scene.problem.epochs, len(asked)), record["rung"]
-    seen = {int(i): {int(epoch): value for epoch, value in of.items()} for i, of in record["seen"].items()}
-    race = Race(scene.problem, members, packs_from(record["packs"]))
-    if first:
-        race.restore(folder / f"rung-{first}", ends[first - 1])
+    seen = {int(i): {int(epoch): read_number(v) for epoch, v in of.items()} for i, of in record["seen"].items()}
+    race = _taken_up(scene, members, record, ends, folder, tell)
     for rung, end in enumerate(ends[first:], first):
         race.to(end, tell.epochs)
         for index, scores in race.scores().items():
@@ -92,12 +94,33 @@ def run_batch(scene: Scene, number: int, count: int, left: Mapping[str, Any], te
         tell.rung([_standing(members[i], of, end) for i, of in seen.items()] or last)
         packs = scene.packing.packs(scene.problem, members, race.running)
         race.regroup(packs)
-        race.save(folder / f"rung-{rung + 1}")
-        record |= {"rung": rung + 1, "packs": [dataclasses.asdict(pack) for pack in packs], "seen": seen}
-        _put(scene, number, record, trials, done=end == ends[-1])
-        shutil.rmtree(folder / f"rung-{rung}", ignore_errors=True)
-    shutil.rmtree(folder, ignore_errors=True)
+        standing = {i: {epoch: plain_number(value) for epoch, value in of.items()} for i, of in seen.items()}
+        with saved(race, folder, record["weights"]) as weights:
+            record |= {"rung": rung + 1, "weights": weights, "seen": standing}
+            record["packs"] = [*record["packs"], as_records(packs)]
+            _put(scene, number, record, trials, done=end == ends[-1])
+    forget(folder)
     return len(asked)
+
+
+def _taken_up(
+    scene: Scene,
+    members: Sequence[Member],
+    record: Mapping[str, Any],
+    ends: Sequence[int],
+    folder: Path,
+    tell: Tell,
+) -> Race:
+    """A race as its record says: with the weights on disk, or, where this worker has none (they are on another
+    machine, or deleted), trained once more, with the packs and survivors of then."""
+    packs = [packs_from(of_rung) for of_rung in record["packs"]]
+    race = Race(scene.problem, members, packs[-1])
+    if not record["rung"] or race.restore(folder / record["weights"], ends[record["rung"] - 1]):
+        return race
+    race = Race(scene.problem, members, packs[0])
+    for end, following in zip(ends, packs[1:], strict=False):
+        race.repeat(end, following, tell.epochs)
+    return race
 
 
 def members_of(scene: Scene, asked: Sequence[Asked], *, with_presets: bool) -> list[Member]:
@@ -107,6 +130,10 @@ def members_of(scene: Scene, asked: Sequence[Asked], *, with_presets: bool) -> l
         presets = {BASELINE: baseline(), DEFAULT: default(scene.problem.epochs, scene.problem.words)}
         members += [Member(name, recipe, scene.seed) for name, recipe in presets.items()]
     return members
+
+
+def as_records(packs: Sequence[PackPlan]) -> list[dict[str, Any]]:
+    return [dataclasses.asdict(pack) for pack in packs]
 
 
 def packs_from(records: Sequence[Mapping[str, Any]]) -> tuple[PackPlan, ...]:
@@ -131,7 +158,8 @@ def _begun(scene: Scene, number: int, count: int) -> dict[str, Any]:
     record = {
         "asked": [each.values for each in asked],
         "rung": 0,
-        "packs": [dataclasses.asdict(pack) for pack in packs],
+        "packs": [as_records(packs)],
+        "weights": "",
         "seen": {},
     }
     _put(scene, number, record)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import shutil
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,8 +23,9 @@ from ..recipe import Recipe, from_dict
 from ..training.fitted import Fitted
 from ..training.problem import Member
 from ..training.race import Race
-from .batch import CONFIGURATION, Scene, Tell, packs_from
+from .batch import CONFIGURATION, Scene, Tell, as_records, packs_from
 from .halving import rungs
+from .weights import saved
 
 STAGES = 9
 """A confirmation is saved as often as a search of so many configurations has rungs."""
@@ -85,18 +85,18 @@ def train(
     folder = scene.folder / UNIT / part
     if part not in record:
         packs = scene.packing.packs(problem, members, range(len(members)))
-        record[part] = {"packs": [dataclasses.asdict(pack) for pack in packs], "stage": 0}
+        record[part] = {"packs": as_records(packs), "stage": 0, "weights": ""}
         put(scene, record)
     progress = record[part]
     race = Race(problem, members, packs_from(progress["packs"]))
-    if progress["stage"]:
-        race.restore(folder / f"stage-{progress['stage']}", stages[progress["stage"] - 1])
-    for stage, end in enumerate(stages[progress["stage"] :], progress["stage"]):
+    first = progress["stage"]
+    if first and not race.restore(folder / progress["weights"], stages[first - 1]):
+        first = 0  # they are on another machine, or deleted
+    for stage, end in enumerate(stages[first:], first):
         race.to(end, tell.epochs)
-        race.save(folder / f"stage-{stage + 1}")
-        progress["stage"] = stage + 1
-        put(scene, record)
-        shutil.rmtree(folder / f"stage-{stage}", ignore_errors=True)
+        with saved(race, folder, progress["weights"]) as weights:
+            progress |= {"stage": stage + 1, "weights": weights}
+            put(scene, record)
     by_name: dict[str, list[Fitted]] = {}
     for index, member in enumerate(members):
         by_name.setdefault(member.label, []).append(race.done[index])

@@ -46,8 +46,10 @@ def renewed(store: Store, study: str, unit: str, owner: str) -> Iterator[None]:
         while not over.wait(LEASE_SECONDS / 3):
             try:
                 store.renew(study, unit, owner, seconds=LEASE_SECONDS)
-            except (LeaseLost, DampenError):  # `put` meets the same, and tells
+            except LeaseLost:  # the next `put` meets the same, and tells
                 return
+            except DampenError:  # locked for a moment, perhaps: the lease lasts three times as long
+                continue
 
     thread = threading.Thread(target=renew, name="dampen lease", daemon=True)
     thread.start()

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
+
 from ..presets import default
 from ..training.fit import able
 from ..training.measure import measured_plan, ready, seconds_of
@@ -85,6 +87,11 @@ class Packing:
         return Packing(Ability(**record["ability"]), lone, packed, record["together"], record["largest"], measured)
 
 
+def _with_threads(pack: PackPlan) -> PackPlan:
+    """As many as torch has here, as a number: how many there are decides bits, and the study may go on elsewhere."""
+    return dataclasses.replace(pack, threads=pack.threads or torch.get_num_threads())
+
+
 def measured_packing(problem: Problem, seed: int) -> Packing:
     """Found by trying: a lone member and a pack of `PROBED`, both with the default recipe."""
     ability = able(problem)
@@ -94,7 +101,7 @@ def measured_packing(problem: Problem, seed: int) -> Packing:
     alone = dataclasses.replace(whole, members=(0,), lift="loop")
     several = dataclasses.replace(whole, members=tuple(range(1, 1 + PROBED)))
     plan = measured_plan(problem, members, Plan((alone, several)), ability)
-    lone, packed = plan.packs
+    lone, packed = (_with_threads(pack) for pack in plan.packs)
     best = {size: min((m.milliseconds for m in plan.measured if m.members == size), default=0) for size in (1, PROBED)}
     together = ability.vmap and PROBED * best[1] >= PACKING_PAYS * best[PROBED]
     free = SHARE * free_bytes(problem.device)

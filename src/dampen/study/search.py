@@ -170,9 +170,13 @@ def _known(study: str | None) -> str:
 def _free_name(study: str | None, store: Store) -> str:
     """The name that was asked for, where it is free, or the next number: told before anything is measured."""
     taken = store.names()
+    if study is None:
+        return new_name(taken)
+    if study.startswith(".") or "/" in study or "\\" in study:
+        raise DampenError(f"A study's name must be fit for a folder, without slashes or a dot in front; got {study!r}.")
     if study in taken:
         raise DampenError(f"A study's name must be new; {study!r} is taken. Choose another, or --resume {study}.")
-    return study or new_name(taken)
+    return study
 
 
 def _free(store: Store, study: str) -> None:

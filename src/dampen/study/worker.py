@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from ..errors import DampenError
 from . import leases
 from .batch import Scene, Standing, Tell, members_of, run_batch, unit_name
 from .budget import ALWAYS, BATCH, CONFIRMATION_SHARE, FINALISTS, Budget, affordable, batches, duration
+from .confirmation import UNIT as CONFIRMATION
 from .pace import Pace
 from .sampling import ask
 from .store import LeaseLost
@@ -138,7 +140,7 @@ class Worker:
         tell = self.tell(self.expected())
         for number in itertools.count():
             size = self._size(number) if sizes is None else sizes[number] if number < len(sizes) else 0
-            if not size:
+            if not size or (sizes is None and self._is_confirming()):
                 break
             self.doing = f"searching, batch {number + 1}" + (f" of {len(sizes)}" if sizes else "")
             asked = self._take(number, size, tell)
@@ -168,10 +170,21 @@ class Worker:
         except LeaseLost:  # somebody took us for dead and has the batch now
             return None
         except BaseException:
-            scene.store.release(scene.study, unit, scene.owner)
+            let_go(scene, unit)
             raise
         return asked
+
+    def _is_confirming(self) -> bool:
+        """Whether somebody has begun to: what is searched from then on would count for nothing."""
+        return CONFIRMATION in self.scene.store.units(self.scene.study)
 
     def _unfinished(self) -> list[int]:
         units = self.scene.store.units(self.scene.study)
         return sorted(int(unit.split()[1]) for unit, u in units.items() if unit.startswith("batch") and not u.done)
+
+
+def let_go(scene: Scene, unit: str) -> None:
+    """Whoever is next need not wait for the lease. Where the store does not answer he does: what went wrong first is
+    what people should read."""
+    with contextlib.suppress(DampenError):
+        scene.store.release(scene.study, unit, scene.owner)

@@ -5,6 +5,7 @@ Draws are keyed, so no generator's state is saved. Loading never unpickles.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -16,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..errors import DampenError
+from ..errors import DampenError, first_line
 from .epochs import Training
 from .fitted import Fitted
 from .history import History
@@ -27,21 +28,34 @@ FILE = "pack.safetensors"
 
 
 def save(folder: str | Path, training: Training) -> None:
-    """Write the state after an epoch. A reader sees the old file or the new one, never half of either."""
+    """Write the state after an epoch. A reader sees the old file or the new one, never half of either; where it cannot
+    be written the old one stays, and a `DampenError` says why."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f".{FILE}.{os.getpid()}"
     tensors = {name: t.detach().cpu().contiguous() for name, t in _tensors(training).items()}
-    save_file(tensors, temporary, metadata={"manifest": json.dumps(_manifest(training), allow_nan=False)})
-    with open(temporary, "rb") as written:
-        os.fsync(written.fileno())
-    os.replace(temporary, folder / FILE)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, temporary, metadata={"manifest": json.dumps(_manifest(training), allow_nan=False)})
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, folder / FILE)
+    except (OSError, SafetensorError) as error:
+        told = first_line(error)
+        raise DampenError(f"The weights in {str(folder)!r} cannot be written: {told}. Make room there.") from None
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def is_there(folder: str | Path) -> bool:
+    """Whether `save` left something in this folder."""
+    return (Path(folder) / FILE).exists()
 
 
 def restore(folder: str | Path, training: Training) -> None:
     """Take up the state that `save` left, if there is one; refuse one of another study."""
     path = Path(folder) / FILE
-    if not path.exists():
+    if not is_there(folder):
         return
     try:
         with safe_open(path, framework="pt") as file:

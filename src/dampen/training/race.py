@@ -90,6 +90,16 @@ class Race:
         with torch.no_grad():
             self.trainings = [self._continued(pack, before) for pack in packs]
 
+    def repeat(self, epoch: int, packs: Sequence[PackPlan], watch: Callable[[int, float], None] | None = None) -> None:
+        """Train to this epoch once more, where it is known in which packs the others went on: who stands in none of
+        them leaves. Another machine rounds otherwise: who is done earlier there than he was stays, as done."""
+        self.to(epoch, watch)
+        known = {index for pack in packs for index in pack.members}
+        self.done = {index: fitted for index, fitted in self.done.items() if index in known}
+        self.leave([index for index in self.running if index not in known])
+        left = [dataclasses.replace(p, members=tuple(i for i in p.members if i not in self.done)) for p in packs]
+        self.regroup([pack for pack in left if pack.members])
+
     def _continued(self, plan: PackPlan, before: dict[int, tuple[Training, int]]) -> Training:
         training = self._training(plan)
         training.epoch = self.epoch
@@ -111,9 +121,13 @@ class Race:
         for number, training in enumerate(self.trainings):
             checkpoint.save(folder / f"pack-{number}", training)
 
-    def restore(self, folder: Path, epoch: int) -> None:
-        """Take up what `save` left of the same packs."""
-        for number, training in enumerate(self.trainings):
-            checkpoint.restore(folder / f"pack-{number}", training)
+    def restore(self, folder: Path, epoch: int) -> bool:
+        """Take up what `save` left of the same packs; False, and nothing is changed, where it is not all there."""
+        folders = [folder / f"pack-{number}" for number in range(len(self.trainings))]
+        if not all(map(checkpoint.is_there, folders)):
+            return False
+        for each, training in zip(folders, self.trainings, strict=True):
+            checkpoint.restore(each, training)
             self.done |= training.done
         self.epoch = epoch
+        return True
