@@ -62,7 +62,7 @@ def numbered(*trials):
 def test_the_best_that_trained_to_their_end_each_once():
     one, two, three = (Recipe((Dropout(rate),)) for rate in (0.1, 0.2, 0.3))
     trials = numbered(
-        trial(one, 0.8),
+        trial(one, 0.85),
         trial(two, 0.9),
         trial(three, None, state=TrialState.PRUNED),
         trial(two, 0.7),
@@ -70,9 +70,9 @@ def test_the_best_that_trained_to_their_end_each_once():
         trial(three, 0.8),
     )
 
-    assert best_found(trials, True, 3) == [two, one, three]
+    assert best_found(trials, True, 4) == [two, one, three]
     assert best_found(trials, True, 1) == [two]
-    assert best_found(trials, False, 3) == [two, one, three], "lower is better: 0.7, 0.8, 0.8"
+    assert best_found(trials, False, 3) == [two, three, one], "lower is better: 0.7, 0.8, 0.85"
     assert best_found([], True, 3) == []
 
 
