@@ -38,5 +38,5 @@ clean:
 
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e . pytest pytest-xdist ruff mypy
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[postgres,export]' pytest pytest-xdist ruff mypy onnxruntime
 	touch $@

@@ -102,7 +102,9 @@ def report(results: list[dict]) -> None:
         print(f"{name:<18} {means} {gain:+8.4f} {p:7.3f} {told}")
     mean = statistics.fmean(gains)
     p = wilcoxon(gains).pvalue if len(gains) > 1 else 1.0
-    print(f"\nmean over the sets {mean:+.4f} (bar {LEAST:+.3f}); Wilcoxon p {p:.4f} (bar {ALPHA}); harmful on {harmful}")
+    print(
+        f"\nmean over the sets {mean:+.4f} (bar {LEAST:+.3f}); Wilcoxon p {p:.4f} (bar {ALPHA}); harmful on {harmful}"
+    )
     print(f"seconds a search: median {statistics.median(r['seconds'] for r in results):.1f}")
 
 

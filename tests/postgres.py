@@ -53,13 +53,13 @@ def postgres_server() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def new_database(server: Path) -> str:
+def new_database(server: Path, encoding: str = "UTF8") -> str:
     """The URL of an empty database on that server."""
     import psycopg
 
     name = f"test_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(host=str(server), user="dampen", dbname="postgres", autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
+        connection.execute(f"CREATE DATABASE {name} ENCODING '{encoding}' TEMPLATE template0")
     return f"postgresql://dampen@/{name}?host={server}"
 
 

@@ -1,6 +1,6 @@
-"""What other processes do with a store, in tests: each function runs in a process of its own.
+"""What tests put into a store, and what other processes do with it.
 
-They come from a fork server that has imported the store once: a process of one's own would import torch first.
+Those come from a fork server that has imported the store once: a fresh process would import torch first.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["dampen.study.store"])
 UNIT = "batch 0"
 PER_PUT = 8
+LONG = 60.0
+"""Seconds of a lease that does not run out."""
 
 
 def trials_of(put: int) -> list[FrozenTrial]:
@@ -30,6 +32,23 @@ def trials_of(put: int) -> list[FrozenTrial]:
         )
         for part in range(PER_PUT)
     ]
+
+
+def filled(url, **options):
+    """A store with one study, whose unit has been put once."""
+    store = Store(url, **options)
+    store.create("study", higher_is_better=True, about={})
+    store.claim("study", UNIT, "me", seconds=LONG)
+    store.put("study", UNIT, "me", record={"puts": 1}, trials=trials_of(1), seconds=LONG)
+    return store
+
+
+def unchanged(store):
+    """Nothing of the second put is there."""
+    return store.units("study")[UNIT].record == {"puts": 1} and len(store.trials("study")) == PER_PUT
+
+
+# ------------------------------------------------------------------ in a process of its own
 
 
 def put_for_ever(url, study, owner, ready):

@@ -11,8 +11,9 @@ from torch import nn
 ROOT = Path(__file__).parents[1]
 
 
-def test_the_python_blocks_run_in_order(capsys):
+def test_the_python_blocks_run_in_order(capsys, tmp_path, monkeypatch):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
     inputs, targets = torch.randn(90, 6), torch.arange(90) % 3
 
@@ -31,10 +32,12 @@ def test_the_python_blocks_run_in_order(capsys):
     }
     shorter = {
         "seeds=12, epochs=40": "seeds=2, epochs=2",
+        'budget="5m"': "budget=2, seeds=1, epochs=2",
         "Recipe((Dropout(0.3), LabelSmoothing())))": "Dropout(), epochs=2)",
+        '"Dropout + BatchNorm")': '"Dropout + BatchNorm", epochs=2)',
     }
 
-    assert len(blocks) == 3
+    assert len(blocks) == 5
     for block in blocks:
         for long, short in shorter.items():
             block = block.replace(long, short)
@@ -44,6 +47,9 @@ def test_the_python_blocks_run_in_order(capsys):
     assert names["loss"].isfinite()
     assert len(names["doubtful"]) == 20
     assert names["calibrated"](inputs).shape == (90, 3)
+    assert names["labels"].shape == (90,)
+    assert names["shares"].shape == (90, 3)
+    assert {path.name for path in tmp_path.iterdir()} == {"model.safetensors", "model.pt2"}
     assert "baseline" in capsys.readouterr().out
 
 

@@ -19,7 +19,8 @@ MOST_THREADS = 1024
 class Settings:
     """model: a factory, such as `MLP((128, 128))`; None leaves the choice to the data. metric: by its name; None
     leaves that to the data, too. plan: how the training ran, `{"channels_last": False, "threads": 1}`, which decides
-    its last bits; None lets `fit` measure. Everything has the default that it has in `fit`.
+    its last bits; None lets `fit` measure. outer: which fifth of the rows is the test part, whatever the seed, as in a
+    search; None leaves the split to the seed. Everything has the default that it has in `fit`.
 
     Raises `DampenError` for a value that no training can have.
     """
@@ -31,6 +32,7 @@ class Settings:
     metric: str | None = None
     precision: str = "auto"
     plan: Mapping[str, Any] | None = None
+    outer: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
@@ -39,6 +41,8 @@ class Settings:
         if not isinstance(self.metric, str | None):
             raise DampenError(f"metric must be the name of one, such as accuracy; got {self.metric!r}.")
         check_precision(self.precision)
+        if self.outer is not None:
+            check_outer(self.outer)
         if self.plan is not None:
             object.__setattr__(self, "plan", check_how(self.plan))
 
@@ -59,6 +63,12 @@ def check_seed(seed: Any) -> int:
     if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**32:
         raise DampenError(f"A seed must be a whole number from 0 to 2^32 - 1; got {seed!r}.")
     return int(seed)
+
+
+def check_outer(outer: Any) -> int:
+    if isinstance(outer, bool) or not isinstance(outer, numbers.Integral) or outer < 0:
+        raise DampenError(f"outer must be a whole number, at least 0; got {outer!r}.")
+    return int(outer)
 
 
 def check_precision(precision: Any) -> None:

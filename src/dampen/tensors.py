@@ -140,3 +140,12 @@ def symmetric_divergence(first: Tensor, second: Tensor) -> Tensor:
 def shaken(x: Tensor, forward: Tensor, backward: Tensor) -> Tensor:
     """x * forward, with the gradient of x * backward. Exactly x where both factors are 1."""
     return torch.addcmul(x * backward, x.detach(), forward - backward)
+
+
+def is_allocation_failure(error: BaseException) -> bool:
+    """Whether memory ran out; on the CPU torch says so in words only."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(
+        words in str(error) for words in ("can't allocate memory", "not enough memory")
+    )

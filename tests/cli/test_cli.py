@@ -510,6 +510,12 @@ OPTIONS = {
         "--device",
         "--precision",
     },
+    "train": {
+        *("data", "--target", "--task", "--group", "--time", "--text", "--drop", "--categorical", "--categories"),
+        *("--scale", "--skip-broken", "--recipe", "--epochs", "--batch-size", "--seed", "--model", "--hidden"),
+        *("--metric", "--precision", "--device", "--out"),
+    },
+    "predict": {"model", "data", "--out", "--skip-broken"},
     "data": {"folder"},
     "techniques": {"name", "--json", "--measure"},
 }

@@ -13,7 +13,7 @@ import dampen
 from dampen import L2, MLP, DampenError, Dropout, EarlyStopping, Recipe
 from dampen.data.dataset import from_arrays
 from dampen.evidence import verdict
-from dampen.study import Comparison
+from dampen.study.comparison import Comparison
 from dampen.training.history import History
 
 

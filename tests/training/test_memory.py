@@ -131,7 +131,7 @@ def test_other_errors_are_not_taken_for_missing_memory(monkeypatch):
 def test_torch_is_understood_when_memory_really_runs_out():
     script = """
         import resource, torch
-        from dampen.training.memory import is_allocation_failure
+        from dampen.tensors import is_allocation_failure
         torch.zeros(2)
         size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (size + 2**28, size + 2**28))

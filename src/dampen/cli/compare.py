@@ -54,7 +54,7 @@ def compare(
 
     from ..data import open_data
     from ..models import network_for
-    from ..study import compare as run
+    from ..study.compare import compare as run
     from .machine import keep_big_blocks
     from .progress import Progress
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,11 @@ from ..study.search import Beginning, folder_of
 from ..study.space import load_narrowing, parse_ranges
 from ..study.store import Store
 from ..study.worker import News
+from .options import data_options
 
 INTERRUPTED = 130
 """Exit code of what Ctrl-C ended."""
+PROGRAM = "train.py"
 SHOWN = 8
 """So many recipes of the newest rung are shown."""
 
@@ -137,17 +140,30 @@ def spelled(said: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _unusual(said: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of `open_data` that were given."""
+    return {name: value for name, value in data_options(said).items() if value and value not in ("onehot", "standard")}
+
+
 def keep(
     result: SearchResult, said: Mapping[str, Any], storage: str | None, out: Path | None, json: Path | None
 ) -> list[str]:
-    """Where recipe and network are, which the search has written beside the study; and whatever was asked for."""
+    """Where recipe and network are, which the search has written beside the study; a program that trains the network
+    again; and whatever was asked for. A line for each."""
+    from ..as_python import snippet
+    from ..recipe_file import load_training
+
     lines = []
-    recipe, network = (folder_of(storage, result.study) / name for name in (RECIPE, MODEL))
+    folder = folder_of(storage, result.study)
+    recipe, network = folder / RECIPE, folder / MODEL
     if network.exists():
         lines.append(f"The recipe: {recipe}. Train with it: dampen train {said['data']} --recipe {recipe}")
         if out is not None:
             shutil.copyfile(network, out)
         lines.append(f"The network: {out or network}. Use it: dampen predict {out or network} DATA --out FILE.csv")
+        program = snippet(*load_training(recipe), said["data"], _unusual(said))
+        (folder / PROGRAM).write_text(program, encoding="utf-8")
+        lines.append(f"In Python, {folder / PROGRAM}:\n\n{textwrap.indent(program, '    ')}")
     else:
         lines.append(f"The network is not here: the process that made the answer wrote it to its own {network}.")
     if json is not None:

@@ -15,7 +15,7 @@ WIDTH = 80
 
 def studies(storage: options.Storage = None) -> None:
     """List the studies of a storage."""
-    from ..study.search import studies as found
+    from ..study.listing import studies as found
 
     listed = found(storage)
     for study in listed:
@@ -32,7 +32,7 @@ def show(
     json: Annotated[Path | None, typer.Option(help="Write everything as JSON to this file.")] = None,
 ) -> None:
     """Print the answer of a study again."""
-    from ..study.search import stored
+    from ..study.listing import stored
 
     options.check_writable(json, "--json")
     result = stored(study, storage)

@@ -116,6 +116,8 @@ def _temperature(fitted: Any) -> float | None:
 def _scores(fitted: Any, temperature: float | None) -> str:
     import math
 
+    from ..data.words import counted
+
     metric, task = fitted.problem.metric, fitted.problem.data.task
     loss = "log_loss" if task == "classes" else "mse"
     lines = [f"{'':<12}{metric.name:>18}{loss:>12}"]
@@ -130,6 +132,6 @@ def _scores(fitted: Any, temperature: float | None) -> str:
     else:
         told = f"numbers are off by {math.sqrt(fitted.test['loss']):.4g} (root mean square)"
     sure = "" if temperature is None else f"\nProbabilities are made honest by a temperature of {temperature:.3g}."
-    epochs = len(fitted.history.epochs)
+    epochs = counted(len(fitted.history.epochs), "epoch")
     sentence = f"On the test part, {rows:,} rows that it never saw, {told}.{sure}"
-    return "\n".join(["", *lines, "", sentence, f"{epochs} epochs in {fitted.history.seconds:.1f} s."])
+    return "\n".join(["", *lines, "", sentence, f"{epochs} in {fitted.history.seconds:.1f} s."])

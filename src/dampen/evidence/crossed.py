@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 from dampen.evidence.maxt import ALPHA, Array
 from dampen.evidence.record import Evidence
@@ -60,7 +60,7 @@ def _measured(differences: Array) -> tuple[float, float, float]:
 def _p(effect: float, error: float, freedom: float) -> float:
     if effect == 0:
         return 1.0
-    return float(2 * stats.t.sf(abs(effect) / error, freedom)) if error else 0.0
+    return float(2 * stdtr(freedom, -abs(effect) / error)) if error else 0.0
 
 
 def _holm(p_values: Sequence[float]) -> list[float]:
@@ -84,7 +84,7 @@ def _evidence(
     table: Mapping[str, Array],
 ) -> Evidence:
     effect, error, freedom = measured
-    reach = float(stats.t.ppf(1 - ALPHA / (2 * m), freedom)) * error
+    reach = float(stdtrit(freedom, 1 - ALPHA / (2 * m))) * error if error else 0.0
     scores = table[name].mean(1)
     return Evidence(
         recipe=name,

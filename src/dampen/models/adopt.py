@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ..data.facts import Facts
 from ..errors import DampenError
+from ..tensors import is_allocation_failure
 from .scaling import scaling_of, steps_of
 
 
@@ -29,7 +30,12 @@ def build(factory: Callable[..., nn.Module], facts: Facts, seed: int, dtype: tor
 def _made(factory: Callable[..., nn.Module], facts: Facts, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = factory(facts) if _takes_facts(factory) else factory()
+        try:
+            model = factory(facts) if _takes_facts(factory) else factory()
+        except (RuntimeError, MemoryError) as error:
+            if not is_allocation_failure(error):
+                raise
+            raise DampenError("The model must fit in memory; it does not. Take a smaller one.") from error
     if not isinstance(model, nn.Module):
         raise DampenError(f"model must return an nn.Module; got {type(model).__name__}.")
     return model

@@ -43,6 +43,8 @@ def export_model(model: Fitted | TrainedModel, path: str | Path) -> None:
             f"Export to ONNX needs {' and '.join(NEEDED)}; {' and '.join(missing)} must be installed first: "
             f"pip install {' '.join(missing)}."
         )
+    if not path.parent.is_dir():
+        raise DampenError(f"The file {str(path)!r} cannot be written: there is no folder {str(path.parent)!r}.")
     kind = torch.int64 if signature.num_tokens else torch.float32
     example = torch.zeros((ROWS, *signature.input_shape), dtype=kind)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
@@ -53,8 +55,9 @@ def export_model(model: Fitted | TrainedModel, path: str | Path) -> None:
     except OSError as error:
         raise DampenError(f"The file {str(path)!r} cannot be written: {first_line(error)}.") from None
     except Exception as error:  # the exporters raise whatever they stumble over
+        told = first_line(error).rstrip(".")
         raise DampenError(
-            f"This network cannot be exported to {path.suffix}; {type(error).__name__}: {first_line(error)}. "
+            f"This network cannot be exported to {path.suffix}; {type(error).__name__}: {told}. "
             "Use save_model or save_weights."
         ) from error
     finally:

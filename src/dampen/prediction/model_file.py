@@ -27,7 +27,7 @@ from ..recipe_file import from_toml, to_toml
 from ..settings import Settings
 from ..training.fitted import Fitted
 from ..training.history import plain_number, read_number
-from ..training.saving import Stored, check_same, opened, write
+from ..training.saving import Stored, difference, opened, write
 from .outline import outline
 from .passes import check_fitted
 from .trained import TrainedModel
@@ -113,7 +113,8 @@ def _network(stored: Stored, recipe: Recipe, settings: Settings, signature: Sign
 
 def _same(model: nn.Module, stored: Stored, prefix: str) -> nn.Module:
     own = {prefix + name: tensor for name, tensor in model.state_dict().items()}
-    check_same(own, {n: t for n, t in stored.outlines.items() if n.startswith(prefix)}, stored.path)
+    if told := difference(own, {n: t for n, t in stored.outlines.items() if n.startswith(prefix)}):
+        raise DampenError(f"Its tensors must be those of its network, but {told}. Save it anew.")
     return model
 
 

@@ -30,6 +30,8 @@ MOST_SEEDS = 60
 """Fresh seeds that time left over is used for, at most."""
 FIRST_SHARE = 0.6
 """Of the time for confirming, so much goes to choosing the winner; the rest to taking it apart."""
+ENDING = 1.5
+"""Seconds for writing the answer and leaving."""
 MARGIN = 0.95
 """Of the time that is left so much is planned with."""
 
@@ -130,7 +132,7 @@ def _allotment(worker: Worker, found: int) -> list[int]:
 
 
 def _left(worker: Worker) -> float:
-    return MARGIN * (worker.budget.amount - worker.pace.elapsed)
+    return MARGIN * (worker.budget.amount - ENDING - worker.pace.elapsed)
 
 
 def _affords(worker: Worker, allotment: Allotment, recipes: int) -> bool:
@@ -230,6 +232,7 @@ def _protocol(
         "batch_size": problem.batch_size,
         "metric": problem.metric.name,
         "seed": worker.scene.seed,
+        "outer": worker.besides.outer,
         "seeds_confirmed": len(trained[best]),
         "sampler": worker.scene.sampler,
         "budget": str(worker.budget),

@@ -70,8 +70,8 @@ def unit_name(number: int) -> str:
     return f"batch {number}"
 
 
-def run_batch(scene: Scene, number: int, count: int, left: Mapping[str, Any], tell: Tell) -> None:
-    """Train a batch to its end. left: what a worker that died has left of it, or nothing.
+def run_batch(scene: Scene, number: int, count: int, left: Mapping[str, Any], tell: Tell) -> int:
+    """Train a batch to its end; how many configurations it held. left: what a worker that died has left, or nothing.
 
     The record holds what was asked, how many rungs are done, the packs of every rung so far, the folder of the weights,
     and the scores of those who still run. The others are trials.
@@ -98,6 +98,7 @@ def run_batch(scene: Scene, number: int, count: int, left: Mapping[str, Any], te
             record["packs"] = [*record["packs"], as_records(packs)]
             _put(scene, number, record, trials, done=end == ends[-1])
     forget(folder)
+    return len(asked)
 
 
 def _taken_up(

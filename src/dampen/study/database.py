@@ -125,7 +125,7 @@ class Database:
         if self.sqlite:  # the file remembers it; it cannot be done inside a transaction, so it stands where one begins
             with self._engine.execution_options(begin="PRAGMA journal_mode = WAL").begin():
                 pass
-        options = {"connect_args": _limits(self.sqlite, self.timeout), "poolclass": sa.NullPool}  # leaves nothing open
+        options = {"connect_args": _settings(self.sqlite, self.timeout), "poolclass": sa.NullPool}  # stays open nowhere
         try:
             optuna.storages.RDBStorage(self.url.render_as_string(hide_password=False), options)
         except optuna.exceptions.StorageInternalError as error:
@@ -192,18 +192,23 @@ def _shown(url: sa.URL) -> str:
     return url.difference_update_query(["password", "sslpassword"]).render_as_string(hide_password=True)
 
 
-def _limits(sqlite: bool, timeout: float) -> dict[str, Any]:
-    """Of each way to wait: for a lock, for a server, for a network that is gone."""
+def _settings(sqlite: bool, timeout: float) -> dict[str, Any]:
+    """Of a connection: a limit on each way to wait (for a lock, for a server, for a network that is gone)."""
     if sqlite:
         return {"timeout": timeout}
     seconds = math.ceil(timeout)
-    return {"connect_timeout": seconds, "tcp_user_timeout": seconds * 1000, "keepalives_idle": seconds}
+    return {
+        "connect_timeout": seconds,
+        "tcp_user_timeout": seconds * 1000,
+        "keepalives_idle": seconds,
+        "client_encoding": "utf8",  # else texts of a server in SQL_ASCII come as bytes
+    }
 
 
 def _sqlite(url: sa.URL, timeout: float) -> sa.Engine:
     """Without sqlite3's own idea of when a transaction begins: reading ones BEGIN, writing ones BEGIN IMMEDIATE, so
     that no one finds out half-way that somebody else writes."""
-    engine = sa.create_engine(url, connect_args={**_limits(True, timeout), "isolation_level": None})
+    engine = sa.create_engine(url, connect_args={**_settings(True, timeout), "isolation_level": None})
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
@@ -217,9 +222,8 @@ def _sqlite(url: sa.URL, timeout: float) -> sa.Engine:
 
 
 def _postgresql(url: sa.URL, timeout: float) -> sa.Engine:
-    settings = {**_limits(False, timeout), "client_encoding": "utf8"}  # else a server in SQL_ASCII hands over bytes
     try:
-        engine = sa.create_engine(url, connect_args=settings, pool_pre_ping=True)
+        engine = sa.create_engine(url, connect_args=_settings(False, timeout), pool_pre_ping=True)
     except ImportError:
         raise DampenError(
             "A store at postgresql:// needs the package psycopg; it is missing. Run pip install 'dampen[postgres]'."

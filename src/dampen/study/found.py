@@ -14,6 +14,7 @@ from ..evidence import Evidence, sentence, verdict
 from ..evidence.verdict import FEWEST_SEEDS
 from ..presets import BASELINE, DEFAULT
 from ..recipe import Recipe, from_dict
+from ..settings import Settings
 from ..training.fitted import Fitted
 from ..training.history import History
 from .comparison import WIDTH, interval, number, read, signed, strict
@@ -57,11 +58,20 @@ class SearchResult:
         return from_dict(self.recipes[self.winner])
 
     @property
+    def settings(self) -> Settings:
+        """What `fit` takes besides data and recipe to train the network that is handed over again: alone, the same
+        numbers up to rounding."""
+        return dataclasses.replace(self._trained().settings, outer=self.protocol["outer"])
+
+    @property
     def model(self) -> Any:
         """The trained network: the user's own module, in evaluation mode, with his own keys."""
+        return self._trained().model()
+
+    def _trained(self) -> Fitted:
         if self.trained is None:
             raise DampenError("The network must be in memory; this result was read from a file. See `load_model`.")
-        return self.trained.model()
+        return self.trained
 
     def to_record(self) -> dict[str, Any]:
         """Strict JSON values."""
@@ -124,7 +134,7 @@ class SearchResult:
             told = [f"Of {configurations} configurations searched, {self.winner} is best under fresh seeds."]
         if self.protocol["seeds_confirmed"] < FEWEST_SEEDS:
             few = f"With {self.protocol['seeds_confirmed']} fresh seeds nothing can be said of its gain"
-            return f"{told[0]} {few}: the budget holds no more; six are the fewest that can tell."
+            return f"{told[0]} {few}; six are the fewest that can tell."
         told += [f"Over the {e.baseline}: {sentence(e)}" for e in self.evidence]
         return " ".join(told)
 

@@ -22,7 +22,7 @@ def keep(result: SearchResult, folder: Path) -> None:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / RECIPE).write_text(to_toml(result.recipe, fitted.settings), encoding="utf-8")
+        (folder / RECIPE).write_text(to_toml(result.recipe, result.settings), encoding="utf-8")
     except OSError as error:
         told = first_line(error)
         raise DampenError(f"The recipe in {str(folder)!r} cannot be written: {told}. Make room there.") from None

@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial
 
 from ..errors import DampenError, NoSuchName
 from ..recipe import Recipe
+from .budget import BATCH
 from .space import Range, Space
 
 SAMPLERS = ("tpe", "random", "grid")
@@ -44,7 +45,8 @@ def ask(
     order of their numbers. higher: whether a higher value is better."""
     generator = np.random.default_rng([seed, batch])
     if sampler == "grid":
-        return list(itertools.islice(_grid(space, seed), len(told), len(told) + count))
+        first = batch * BATCH  # not what is told: another worker may have the batch before this one, and be at it
+        return list(itertools.islice(_grid(space, seed), first, first + count))
     if sampler == "random" or not told:
         return [_asked(space, AtRandom(space, generator), generator) for _ in range(count)]
     return _by_tpe(space, told, count, generator, higher)

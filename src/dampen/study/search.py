@@ -14,7 +14,7 @@ from ..data.split import with_outer
 from ..errors import DampenError
 from ..models import network_for
 from ..recipe import Recipe
-from ..training.fit import check_seed
+from ..settings import check_outer, check_seed
 from ..training.problem import Problem, as_device, check_fits
 from . import leases
 from .answer import answer
@@ -97,7 +97,7 @@ def search(
     asked = parse_budget(budget)
     if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
         raise DampenError(f"seeds must be a whole number, at least 1; got {seeds!r}. Twelve is usual.")
-    dataset = with_outer(as_dataset(data), _whole("outer", outer))
+    dataset = with_outer(as_dataset(data), check_outer(outer))
     network = model or network_for(dataset)
     problem = Problem(
         dataset, network, epochs, batch_size, metric, device=as_device(device), precision=precision, blind=True
@@ -117,20 +117,17 @@ def search(
         pace.began -= float(about.get("spent", 0.0))
         _free(store, name)
     else:
-        name = _fit_for_a_folder(study) if study else new_name(store.names())
+        name = _free_name(study, store)
         packing = measured_packing(problem, seed)
-        store.create(
-            name,
-            higher_is_better=problem.metric.higher_is_better,
-            about={"identity": own, "packing": packing.to_record(), "command": dict(command or {})},
-        )
     scene = Scene(
         name, problem, space, packing, sampler, seed, store, leases.own_name(), folder_of(storage, name),
         leases.LEASE_SECONDS,
     )  # fmt: skip
-    worker = Worker(scene, asked, seeds, pace, watch, Besides(bool(ablation), bool(data_curve)))
+    worker = Worker(scene, asked, seeds, pace, watch, Besides(outer, bool(ablation), bool(data_curve)))
     if not resume:
         worker.probe()
+        known = {"identity": own, "packing": packing.to_record(), "command": dict(command or {})}
+        store.create(name, higher_is_better=problem.metric.higher_is_better, about=known)
     if on_begin is not None:
         expected = worker.expected()
         on_begin(Beginning(name, dataset.describe(), repr(network), expected, space, asked, resume))
@@ -146,12 +143,6 @@ def folder_of(storage: str | Path | None, study: str) -> Path:
 
 
 # ------------------------------------------------------------------ at the door
-
-
-def _whole(who: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise DampenError(f"{who} must be a whole number, at least 0; got {value!r}.")
-    return value
 
 
 def _check_size(budget: Budget, problem: Problem) -> None:
@@ -173,10 +164,14 @@ def _known(study: str | None) -> str:
     return study
 
 
-def _fit_for_a_folder(study: str) -> str:
-    if study.startswith(".") or "/" in study or "\\" in study:
+def _free_name(study: str | None, store: Store) -> str:
+    """The name that was asked for, where it is free, or the next number: told before anything is measured."""
+    if study and (study.startswith(".") or "/" in study or "\\" in study):
         raise DampenError(f"A study's name must be fit for a folder, without slashes or a dot in front; got {study!r}.")
-    return study
+    taken = store.names()
+    if study in taken:
+        raise DampenError(f"A study's name must be new; {study!r} is taken. Choose another, or --resume {study}.")
+    return study or new_name(taken)
 
 
 def _free(store: Store, study: str) -> None:
@@ -184,29 +179,3 @@ def _free(store: Store, study: str) -> None:
     for unit, state in store.units(study).items():
         if not state.done and leases.is_dead(state.owner):
             store.release(study, unit, state.owner)
-
-
-def studies(storage: str | Path | None = None) -> list[dict[str, Any]]:
-    """Every study of a storage: its name, data, how far it is, and its conclusion where it has one."""
-    store = Store(storage)
-    return [_summary(store, name) for name in store.names()]
-
-
-def _summary(store: Store, name: str) -> dict[str, Any]:
-    about, units = store.about(name), store.units(name)
-    answered = about.get("answer")
-    return {
-        "study": name,
-        "data": about.get("identity", {}).get("data", ""),
-        "trials": len(store.trials(name)),
-        "state": "done" if answered else "confirming" if "confirmation" in units else "searching",
-        "conclusion": answered["conclusion"] if answered else "",
-    }
-
-
-def stored(study: str, storage: str | Path | None = None) -> SearchResult:
-    """The answer of a study that is done."""
-    about = Store(storage).about(study)
-    if "answer" not in about:
-        raise DampenError(f"The study {study!r} must be done to be shown; it is not. Go on: --resume {study}.")
-    return SearchResult.from_record(about["answer"])

@@ -32,8 +32,10 @@ class News(NamedTuple):
 
 
 class Besides(NamedTuple):
-    """What is asked for besides the winner: what each of its ingredients is worth, and whether more data would help."""
+    """What is asked for besides the winner: what each of its ingredients is worth, and whether more data would help.
+    outer: which fifth of the rows is the test part."""
 
+    outer: int = 0
     ablation: bool = True
     data_curve: bool = False
 
@@ -140,7 +142,9 @@ class Worker:
             if not size or (sizes is None and self._is_confirming()):
                 break
             self.doing = f"searching, batch {number + 1}" + (f" of {len(sizes)}" if sizes else "")
-            self._take(number, size, tell)
+            asked = self._take(number, size, tell)
+            if asked is not None and asked < size:  # a grid has come to its end
+                break
         while others := self._unfinished():
             for number in others:
                 self._take(number, sizes[number] if sizes else BATCH, tell)
@@ -151,20 +155,22 @@ class Worker:
         always = ALWAYS if number == 0 else 0
         return self.pace.largest_race(self._for_search(), self.scene.problem.epochs, BATCH, always)
 
-    def _take(self, number: int, size: int, tell: Tell) -> None:
+    def _take(self, number: int, size: int, tell: Tell) -> int | None:
+        """How many configurations were asked, or None where the batch is another's."""
         scene, unit = self.scene, unit_name(number)
         claimed = scene.store.claim(scene.study, unit, scene.owner, seconds=scene.lease)
         if claimed is None:
-            return
+            return None
         try:
             with leases.renewed(scene.store, scene.study, unit, scene.owner):
-                run_batch(scene, number, size, claimed.record, tell)
+                asked = run_batch(scene, number, size, claimed.record, tell)
             scene.store.describe(scene.study, {"spent": self.pace.elapsed})
         except LeaseLost:  # somebody took us for dead and has the batch now
-            return
+            return None
         except BaseException:
             let_go(scene, unit)
             raise
+        return asked
 
     def _is_confirming(self) -> bool:
         """Whether somebody has begun to: what is searched from then on would count for nothing."""

@@ -12,15 +12,17 @@ import torch
 from torch import nn
 
 from ..data.dataset import as_dataset
+from ..data.split import with_outer
 from ..errors import DampenError
 from ..presets import as_recipe
 from ..recipe import Recipe
-from ..settings import BATCH_SIZE, EPOCHS, check_how, check_seed
+from ..settings import BATCH_SIZE, EPOCHS, check_how, check_outer, check_seed
+from ..tensors import is_allocation_failure
 from . import checkpoint
 from .epochs import Training
 from .fitted import Fitted
 from .measure import measured_plan
-from .memory import cut, fitting_plan, is_allocation_failure
+from .memory import cut, fitting_plan
 from .plan import Ability, PackPlan, Plan, ability_of, make_plan, threads
 from .problem import Member, Problem, as_device, check_fits, prepare
 from .run import start
@@ -44,6 +46,7 @@ def fit(
     device: str = "cpu",
     precision: str = "auto",
     plan: Mapping[str, Any] | None = None,
+    outer: int | None = None,
     watch: Watch | None = None,
 ) -> Fitted:
     """Train one network with one recipe (a `Recipe`, a technique, text such as "Dropout + L2", or None).
@@ -52,13 +55,13 @@ def fit(
     or a `Dataset`. The seed decides split, batch order, initial weights and all draws. precision: "float32", "bf16"
     (products in bf16, weights in float32), or "auto": whatever a few steps of each show to be faster. plan: how an
     earlier training ran, its `fitted.settings.plan`: with its precision, too, the same bits come out. watch: called
-    after every epoch with (epochs done, epochs in all).
+    after every epoch with (epochs done, epochs in all). outer: which fifth of the rows is the test part, whatever the
+    seed, as in a search.
 
     Raises `DampenError` where model, data and recipe do not fit together.
     """
-    problem = Problem(
-        as_dataset(data), model, epochs, batch_size, metric, device=as_device(device), precision=precision
-    )
+    dataset = as_dataset(data) if outer is None else with_outer(as_dataset(data), check_outer(outer))
+    problem = Problem(dataset, model, epochs, batch_size, metric, device=as_device(device), precision=precision)
     member = Member("", as_recipe(recipe), check_seed(seed))
     how = None if plan is None else check_how(plan)
     check_fits(problem, member.recipe)

@@ -101,12 +101,3 @@ def _free_in_container() -> float:
         return int((folder / "memory.max").read_text()) - int((folder / "memory.current").read_text())
     except (OSError, ValueError):  # no such limit
         return float("inf")
-
-
-def is_allocation_failure(error: BaseException) -> bool:
-    """Whether memory ran out; on the CPU torch says so in words only."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(
-        words in str(error) for words in ("can't allocate memory", "not enough memory")
-    )

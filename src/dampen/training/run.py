@@ -270,8 +270,9 @@ def _widen_norms(model: nn.Module) -> None:
 def start(problem: Problem, members: Sequence[Member], plan: PackPlan, train_sample: int) -> Run:
     """Build, adopt and rebuild every member's network, and stack them."""
     chosen = [members[i] for i in plan.members]
-    splits = [problem.split(member.seed) for member in chosen]
-    facts = [problem.facts(part.train) for part in splits]
+    parts = {member.seed: problem.split(member.seed) for member in chosen}
+    known = {seed: problem.facts(part.train) for seed, part in parts.items()}
+    splits, facts = [parts[member.seed] for member in chosen], [known[member.seed] for member in chosen]
     prepared: list[Prepared] = []
     for member, fact in zip(chosen, facts, strict=True):
         layouts = prepared[0].layouts if prepared else ()

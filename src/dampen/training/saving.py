@@ -81,7 +81,8 @@ def load_weights(model: nn.Module, path: str | Path) -> nn.Module:
     tensors = opened(path).tensors()
     modules = dict(model.named_modules())  # the steps may be a child's, as in an ensemble or in what is calibrated
     fixed = {n: t for n, t in tensors.items() if n not in own and _last(n) in FIXED and _owner(n) in modules}
-    check_same({**own, **fixed}, tensors, str(path))
+    if told := difference({**own, **fixed}, tensors):
+        raise DampenError(f"The network must be the one that {str(path)!r} is of; {told}. Build it likewise.")
     for owner in dict.fromkeys(map(_owner, fixed)):
         wear(modules[owner], {_last(n): t for n, t in fixed.items() if _owner(n) == owner})
     with torch.no_grad():
@@ -146,11 +147,11 @@ def opened(path: str | Path, writer: str = "save_weights") -> Stored:
         metadata = file.metadata() or {}
         if metadata.get(KIND) != VERSION:
             raise DampenError(f"The file {str(path)!r} must be one of `{writer}`; it is another's. Check the path.")
-        parts, shapes = _parts_of(file.keys()), json.loads(metadata[SHAPES])
+        parts, shapes = _parts_of(file.keys()), _shapes_of(metadata.get(SHAPES, ""))
         outlines = {name: _outline(file, keys, shapes.get(name)) for name, keys in parts.items()}
     except DampenError:
         raise
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError, RecursionError) as error:
         raise _unreadable(path, writer, first_line(error)) from None
     return Stored(metadata, outlines, parts, file, str(path), writer)
 
@@ -180,22 +181,34 @@ def _parts_of(keys: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """For each tensor its keys: dense/NAME, or values/NAME and mask/NAME."""
     there = set(keys)
     names = dict.fromkeys(key.partition("/")[2] for key in keys)
-    parts = {n: (f"dense/{n}",) if f"dense/{n}" in there else (f"values/{n}", f"mask/{n}") for n in names}
+    parts: dict[str, tuple[str, ...]] = {
+        n: (f"dense/{n}",) if f"dense/{n}" in there else (f"values/{n}", f"mask/{n}") for n in names
+    }
     if {key for of_one in parts.values() for key in of_one} != there:
         raise ValueError("its tensors are not named as dampen names them")
     return parts
 
 
-def _outline(file: Any, keys: tuple[str, ...], shape: Any) -> Tensor:
+def _shapes_of(text: str) -> dict[str, list[int]]:
+    shapes = json.loads(text)
+    sides = [side for shape in shapes.values() for side in shape] if _holds_lists(shapes) else [None]
+    if not all(type(side) is int and side >= 0 for side in sides):
+        raise ValueError("its shapes are none")
+    return shapes
+
+
+def _holds_lists(shapes: Any) -> bool:
+    return isinstance(shapes, dict) and all(isinstance(shape, list) for shape in shapes.values())
+
+
+def _outline(file: Any, keys: tuple[str, ...], shape: list[int] | None) -> Tensor:
     """Type and shape of one tensor, from the header alone; of a sparse one the mask must have a bit for each number."""
     views = [file.get_slice(key) for key in keys]
     own = [int(side) for side in views[0].get_shape()]
     if len(views) == 2:
-        mask = views[1]
-        numbers = math.prod(shape)
-        whole = all(type(side) is int and side >= 0 for side in shape)
-        fits = whole and mask.get_dtype() == "U8" and list(mask.get_shape()) == [math.ceil(numbers / 8)]
-        if not fits or len(own) != 1 or own[0] > numbers:
+        mask, numbers = views[1], math.prod([] if shape is None else shape)
+        fits = mask.get_dtype() == "U8" and list(mask.get_shape()) == [-(-numbers // 8)]
+        if shape is None or not fits or len(own) != 1 or own[0] > numbers:
             raise ValueError(f"the mask {keys[1]!r} does not fit its shape")
         own = shape
     return torch.empty(own, dtype=TYPES[views[0].get_dtype()], device="meta")
@@ -211,11 +224,10 @@ def _whole(values: Tensor, mask: Tensor, shape: Sequence[int]) -> Tensor | None:
     return tensor.view(tuple(shape))
 
 
-def check_same(own: Tensors, stored: Tensors, path: str) -> None:
-    """Refuse another network, by the first thing that differs."""
-    for name in (*own, *stored):
-        if told := _difference(own.get(name), stored.get(name)):
-            raise DampenError(f"The network must be the one that {path!r} is of; {name!r} {told}. Build it likewise.")
+def difference(own: Tensors, stored: Tensors) -> str:
+    """The first thing in which a network and a file differ, in words; "" where they have the same tensors."""
+    told = ((name, _difference(own.get(name), stored.get(name))) for name in (*own, *stored))
+    return next((f"{name!r} {words}" for name, words in told if words), "")
 
 
 def _difference(own: Tensor | None, stored: Tensor | None) -> str:
