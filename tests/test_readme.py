@@ -49,7 +49,7 @@ def test_the_python_blocks_run_in_order(capsys, tmp_path, monkeypatch):
     assert names["calibrated"](inputs).shape == (90, 3)
     assert names["labels"].shape == (90,)
     assert names["shares"].shape == (90, 3)
-    assert {path.name for path in tmp_path.iterdir()} == {"model.safetensors", "model.pt2"}
+    assert {path.name for path in tmp_path.iterdir()} == {".dampen", "model.safetensors", "model.pt2"}
     assert "baseline" in capsys.readouterr().out
 
 

@@ -6,8 +6,10 @@ from helpers import agrees
 from sklearn.datasets import load_diabetes, load_wine
 from tabular_sets import wine
 
+from dampen import DampenError
 from dampen.data import load, load_table, split
 from dampen.data.dataset import from_arrays
+from dampen.data.split import with_outer, with_share
 
 WINE, DIABETES = load_wine(), load_diabetes()
 DATA = {
@@ -232,3 +234,127 @@ def test_rows_of_one_time_stay_together(tmp_path, counts, parts):
     found = split(load_table(tmp_path / "wine.csv", target="kind", time="year"), 0)
 
     assert [set(years[rows].tolist()) for rows in found] == parts
+
+
+# ------------------------------------------------------------------ an outer test part, and shares of the rows
+
+
+@pytest.mark.parametrize("name", ["images", "table", "numbers"])
+def test_the_outer_part_is_one_fifth_the_same_for_every_seed_and_no_seed_sees_it(name):
+    data = with_outer(DATA[name], 0)
+
+    outer = set(data.test_rows.tolist())
+    np.testing.assert_allclose(len(outer), 0.2 * len(data.inputs), atol=1.5)
+    for seed in (0, 1, 7):
+        parts = split(data, seed)
+        agrees(parts.test, data.test_rows)
+        assert not outer & {*parts.train.tolist(), *parts.validation.tolist()}
+        agrees(torch.cat(parts).sort().values, torch.arange(len(data.inputs)))
+    assert split(data, 0).train.tolist() != split(data, 1).train.tolist()
+    assert data.protocol == "fixed test"
+
+
+@pytest.mark.parametrize("name", ["images", "table"])
+def test_the_outer_part_holds_every_class_in_its_share(name):
+    data = with_outer(DATA[name], 3)
+
+    shares = data.targets.mean(0)
+
+    np.testing.assert_allclose(data.targets[data.test_rows].sum(0), shares * len(data.test_rows), atol=1)
+
+
+def test_data_and_number_decide_the_outer_part():
+    parts = [tuple(with_outer(DATA["table"], number).test_rows.tolist()) for number in range(6)]
+    moved = from_arrays(WINE.data + 1, WINE.target)
+
+    assert len(set(parts)) == 6
+    assert tuple(with_outer(DATA["table"], 2).test_rows.tolist()) == parts[2]
+    assert tuple(with_outer(moved, 0).test_rows.tolist()) != parts[0]
+    assert len({with_outer(DATA["table"], number).fingerprint for number in range(6)}) == 6
+
+
+def test_data_with_a_test_part_keep_it():
+    data = DATA["fixed test"]
+
+    assert with_outer(data, 0) is data
+    with pytest.raises(DampenError, match=r"^outer must be 0 where the data bring their own test part; got 2\. "):
+        with_outer(data, 2)
+
+
+def test_no_group_of_the_outer_part_is_in_another(grouped):
+    data = with_outer(grouped, 1)
+
+    outer = set(data.groups[data.test_rows].tolist())
+    for seed in range(10):
+        train, validation, test = split(data, seed)
+        agrees(test, data.test_rows)
+        groups = [set(data.groups[rows].tolist()) for rows in (train, validation)]
+        assert not groups[0] & groups[1]
+        assert not outer & (groups[0] | groups[1])
+
+
+def rows_of(data, whole):
+    """Where the rows of a part of a data set stand in the whole; targets beside inputs tell equal rows apart."""
+    told = {tuple(row): n for n, row in enumerate(whole.inputs.flatten(1).double().nan_to_num(-1.0).tolist())}
+    return [told[tuple(row)] for row in data.inputs.flatten(1).double().nan_to_num(-1.0).tolist()]
+
+
+@pytest.mark.parametrize("name", ["images", "table", "numbers", "fixed test"])
+def test_shares_are_nested_stratified_and_leave_the_test_part_alone(name):
+    data = with_outer(DATA[name], 0)
+    free = set(range(len(data.inputs))) - set(data.test_rows.tolist())
+
+    smaller = None
+    for share in (0.25, 0.5, 0.75, 1.0):
+        part = with_share(data, share)
+        rows = rows_of(part, data)
+        agrees(part.inputs.nan_to_num(), data.inputs[rows].nan_to_num())
+        agrees(part.targets, data.targets[rows])
+        agrees(part.inputs[part.test_rows], data.inputs[data.test_rows])
+        kept = set(rows) & free
+        np.testing.assert_allclose(len(kept), share * len(free), atol=0.5 * data.targets.shape[1] + 1)
+        if data.task == "classes":
+            expected = share * data.targets[sorted(free)].sum(0)
+            np.testing.assert_allclose(data.targets[sorted(kept)].sum(0), expected, atol=0.5)
+        assert smaller is None or smaller < kept
+        assert with_share(data, share).fingerprint == part.fingerprint
+        smaller = kept
+    assert smaller == free
+
+
+def test_every_class_keeps_three_rows_in_a_small_share():
+    part = with_share(with_outer(DATA["table"], 0), 0.001)
+
+    train_and_validation = np.setdiff1d(np.arange(len(part.inputs)), part.test_rows)
+    agrees(part.targets[train_and_validation].sum(0), torch.tensor([3.0, 3.0, 3.0]), rtol=0)
+    assert all(len(rows) for rows in split(part, 0))
+
+
+def test_a_share_of_grouped_rows_is_whole_groups_never_in_two_parts(grouped):
+    data = with_outer(grouped, 0)
+    outer = set(data.groups[data.test_rows].tolist())
+
+    smaller = set()
+    for share in (0.5, 0.75):
+        part = with_share(data, share)
+        chosen = set(part.groups.tolist()) - outer
+        for group in chosen:
+            assert int((part.groups == group).sum()) == int((data.groups == group).sum())
+        assert smaller <= chosen
+        smaller = chosen
+        train, validation, test = split(part, 4)
+        agrees(part.inputs[test].nan_to_num(), data.inputs[data.test_rows].nan_to_num())
+        groups = [set(part.groups[rows].tolist()) for rows in (train, validation, test)]
+        assert sum(map(len, groups)) == len(set.union(*groups))
+
+
+def test_a_share_of_rows_in_time_leaves_what_chooses_and_what_judges(tmp_path):
+    place = np.random.default_rng(3).permutation(178)
+    wine().with_columns(pl.Series("when", place)).write_csv(tmp_path / "wine.csv")
+    data = load_table(tmp_path / "wine.csv", target="kind", time="when")
+
+    part = with_share(data, 0.5)
+
+    for mine, its in zip(split(part, 0)[1:], split(data, 0)[1:], strict=True):
+        agrees(part.inputs[mine].nan_to_num(), data.inputs[its].nan_to_num())
+    np.testing.assert_allclose(len(split(part, 0).train), 0.5 * len(split(data, 0).train), atol=2)

@@ -626,3 +626,21 @@ def test_sites_with_time_before_the_examples_are_refused_where_rows_must_come_fi
 
     with pytest.raises(DampenError, match="Probe must have the examples on the first axis of ''; it is time there"):
         layout.check_rows_first("Probe", "sequences")
+
+
+def test_a_running_mean_that_the_probe_happens_to_leave_at_0_runs_all_the_same():
+    """Two rows behind a batch norm and tanh are each other's negative: their mean is 0, as the running one is."""
+    model = torch.nn.Sequential(
+        *(torch.nn.Linear(64, 12, bias=False), torch.nn.BatchNorm1d(12), torch.nn.Tanh()),
+        *(torch.nn.Linear(12, 8, bias=False), torch.nn.BatchNorm1d(8), torch.nn.Tanh(), torch.nn.Linear(8, 3)),
+    )
+    with torch.no_grad():
+        for linear in (model[0], model[3]):
+            linear.weight.copy_(torch.randn(linear.weight.shape, generator=torch.Generator().manual_seed(0)).round())
+    example = torch.tensor([[1.0], [-1.0]]).expand(2, 64).contiguous()
+
+    found = layout_of(model, example)
+
+    assert found.running == tuple(
+        f"{n}.{b}" for n in (1, 4) for b in ("running_mean", "running_var", "num_batches_tracked")
+    )

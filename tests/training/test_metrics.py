@@ -228,3 +228,39 @@ def test_the_standard_error_of_a_mean_is_the_textbook_s_also_of_far_away_float32
     agrees(standard_error(rows), rows.numpy().std(1, ddof=1) / 20**0.5)
     agrees(standard_error((1e20 * rows).float()), 1e20 * standard_error(rows), rtol=1e-2)
     agrees(standard_error(rows[:, :1]), np.zeros(3))
+
+
+# ------------------------------------------------------------------ what each row adds
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_what_each_row_adds_averages_to_the_score(name):
+    metric = METRICS[name]
+    if metric.task == "classes":
+        outputs, targets = stack_of_guesses(np.repeat([0, 1, 2], [150, 40, 10]), 3)
+    else:
+        targets = torch.from_numpy(load_linnerud().target).expand(NUM_MEMBERS, 20, 3)
+        outputs = targets + 5 * numbers(NUM_MEMBERS, 20, 3) * torch.arange(NUM_MEMBERS)[:, None, None]
+
+    rows = metric.rows(outputs, targets)
+
+    assert rows.shape == targets.shape[:2]
+    agrees(rows.mean(-1), metric.score(outputs, targets))
+    assert rows.std(-1)[-1] > 0
+    assert metric.rows(outputs[:, :0], targets[:, :0]).shape == (NUM_MEMBERS, 0), "a test part that stays closed"
+
+
+def test_rows_of_a_class_that_is_not_there_count_for_nothing():
+    outputs, targets = stack_of_guesses(np.repeat([0, 2], [30, 10]), 4)
+
+    agrees(
+        METRICS["balanced_accuracy"].rows(outputs, targets).mean(-1),
+        METRICS["balanced_accuracy"].score(outputs, targets),
+    )
+
+
+def test_a_target_that_never_varies_and_is_met_adds_1_a_row():
+    targets = torch.full((1, 6, 1), 3.0, dtype=torch.float64)
+
+    agrees(METRICS["r2"].rows(targets, targets), torch.ones(1, 6).double())
+    agrees(METRICS["r2"].rows(targets + 1, targets).mean(-1), METRICS["r2"].score(targets + 1, targets))

@@ -52,7 +52,7 @@ def search(
         typer.Option("--range", help="The range of a strength: MixUp.alpha=0.1:0.5. Can be repeated."),
     ] = None,
     space: Annotated[
-        Path | None, typer.Option(help="A TOML file with preset, with, without and [range] instead of these options.")
+        str | None, typer.Option(help="A TOML file with preset, with, without and [range] instead of these options.")
     ] = None,
     sampler: Annotated[str, typer.Option(help="tpe, random or grid.")] = "tpe",
     epochs: Annotated[int, typer.Option(help="Passes over the training part of a whole training.")] = 40,
@@ -94,6 +94,7 @@ def search(
     sources = {name: context.get_parameter_source(name) for name in TYPED}
     given = {name: typed[name] for name, source in sources.items() if source and source.name == "COMMANDLINE"}
     said = recalled(resume, storage, given) if resume else typed
+    settings = spelled(said)
     dataset = open_data(said["data"], **options.data_options(said))
     network = options.network_of(said["model"], said["hidden"]) or network_for(dataset)
     display = Display(console, dataset.notes)
@@ -101,7 +102,7 @@ def search(
         result: SearchResult = run(
             network,
             dataset,
-            **spelled(said),
+            **settings,
             study=resume or study,
             resume=resume is not None,
             storage=storage,

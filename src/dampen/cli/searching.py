@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import shutil
 import sys
 import textwrap
@@ -21,14 +22,14 @@ from ..study.budget import duration
 from ..study.found import SearchResult
 from ..study.keeping import MODEL, RECIPE
 from ..study.search import Beginning, folder_of
-from ..study.space import load_narrowing, parse_ranges
+from ..study.space import Narrowing, load_narrowing, parse_ranges
 from ..study.store import Store
 from ..study.worker import News
 from .options import data_options
 
+PROGRAM = "train.py"
 INTERRUPTED = 130
 """Exit code of what Ctrl-C ended."""
-PROGRAM = "train.py"
 SHOWN = 8
 """So many recipes of the newest rung are shown."""
 
@@ -132,8 +133,10 @@ def spelled(said: Mapping[str, Any]) -> dict[str, Any]:
             "ranges": parse_ranges(said["range_"] or ()),
         }
     narrowed = load_narrowing(said["space"])
-    if said["with_"] or said["without"] or said["range_"]:
-        raise DampenError("--space must stand alone; got --with, --without or --range beside it. Put them in the file.")
+    if said["with_"] or said["without"] or said["range_"] or said["preset"] != Narrowing.preset:
+        raise DampenError(
+            "--space must stand alone; got --preset, --with, --without or --range beside it. Put them in the file."
+        )
     ranges = dict(narrowed.ranges)
     return arguments | {
         "preset": narrowed.preset, "always": narrowed.always, "without": narrowed.without, "ranges": ranges,
@@ -145,11 +148,20 @@ def _unusual(said: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in data_options(said).items() if value and value not in ("onehot", "standard")}
 
 
+def data_as_typed(said: Mapping[str, Any]) -> str:
+    """The data and how they are read, as a command line takes them."""
+    told = [str(said["data"])]
+    for name, value in _unusual(said).items():
+        option = f"--{name.replace('_', '-')}"
+        values = value if isinstance(value, list | tuple) else [value]
+        told += [option] if value is True else [part for each in values for part in (option, each)]
+    return shlex.join(told)
+
+
 def keep(
     result: SearchResult, said: Mapping[str, Any], storage: str | None, out: Path | None, json: Path | None
 ) -> list[str]:
-    """Where recipe and network are, which the search has written beside the study; a program that trains the network
-    again; and whatever was asked for. A line for each."""
+    """Where recipe and network are, which the search has written beside the study; and whatever was asked for."""
     from ..as_python import snippet
     from ..recipe_file import load_training
 
@@ -157,7 +169,7 @@ def keep(
     folder = folder_of(storage, result.study)
     recipe, network = folder / RECIPE, folder / MODEL
     if network.exists():
-        lines.append(f"The recipe: {recipe}. Train with it: dampen train {said['data']} --recipe {recipe}")
+        lines.append(f"The recipe: {recipe}. Train with it: dampen train {data_as_typed(said)} --recipe {recipe}")
         if out is not None:
             shutil.copyfile(network, out)
         lines.append(f"The network: {out or network}. Use it: dampen predict {out or network} DATA --out FILE.csv")
@@ -169,4 +181,5 @@ def keep(
     if json is not None:
         result.save(json)
         lines.append(f"Everything in numbers: {json}")
-    return [*lines, f"Again: dampen show {result.study}"]
+    where = "" if storage is None else f" --storage {'URL' if '://' in storage else storage}"  # URLs hold passwords
+    return [*lines, f"Again: dampen show {result.study}{where}"]

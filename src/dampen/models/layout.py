@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -177,7 +177,7 @@ def layout_of(model: nn.Module, example: Tensor) -> Layout:
         hidden=hidden,
         output=output,
         sites=_sites(calls, activations, modules, shapes, time_axes),
-        running=tuple(n for n, b in probe.named_buffers() if n in buffers and _differ(b, buffers[n])),
+        running=_running(buffers, dict(probe.named_buffers())),
         paths=tuple(modules),
         convolutional=any(isinstance(m, CONVOLUTIONS + TRANSPOSED) for m in modules.values()),
         recurrent=any(isinstance(m, nn.RNNBase) for m in modules.values()),
@@ -189,6 +189,13 @@ def layout_of(model: nn.Module, example: Tensor) -> Layout:
         joined={call.path: call.num_inputs - 1 for call in calls if call.kind == "join"},
         readers=_readers(calls),
     )
+
+
+def _running(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """All buffers of modules of which one has changed. Another of the same module may have stayed by chance: behind a
+    batch norm and tanh the two rows of the probe are each other's negative, and so are their means 0."""
+    changed = {name.rpartition(".")[0] for name, b in after.items() if name in before and _differ(b, before[name])}
+    return tuple(name for name in after if name in before and name.rpartition(".")[0] in changed)
 
 
 def _differ(first: Tensor, second: Tensor) -> bool:

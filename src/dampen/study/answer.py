@@ -99,7 +99,7 @@ def _made(worker: Worker, record: dict[str, Any]) -> SearchResult:
         leaders=_leaders(trials, scene.higher),
         importance=importance(trials, scene.higher),
         curve=curve,
-        protocol=_protocol(worker, trials, trained, best, searched) | {"more_data": more_data},
+        protocol=_protocol(worker, trials, trained, best, searched, curve) | {"more_data": more_data},
         versions=versions(),
         trained=best_member(scene, trained[best]),
     )
@@ -189,7 +189,7 @@ def importance(trials: Sequence[FrozenTrial], higher: bool) -> dict[str, float]:
 
     Hutter et al., An Efficient Approach for Assessing Hyperparameter Importance, 2014, ICML.
     """
-    races = [trial for trial in trials if _kind(trial) == CONFIGURATION and trial.intermediate_values]
+    races = [trial for trial in trials if _kind(trial) == CONFIGURATION]
     switches = {n: d for t in races for n, d in t.distributions.items() if isinstance(d, CategoricalDistribution)}
     always = {n: d for t in races[:1] for n, d in t.distributions.items() if all(n in o.params for o in races)}
     if len(races) < FEWEST_FOR_IMPORTANCE:
@@ -205,7 +205,9 @@ def importance(trials: Sequence[FrozenTrial], higher: bool) -> dict[str, float]:
 
 
 def _came(trial: FrozenTrial, higher: bool) -> tuple[int, float]:
-    last = max(trial.intermediate_values)
+    last = max(trial.intermediate_values, default=0)
+    if not last:  # diverged before the first rung
+        return 0, 0.0
     return last, trial.intermediate_values[last] * (1 if higher else -1)
 
 
@@ -215,6 +217,7 @@ def _protocol(
     trained: Mapping[str, Sequence[Fitted]],
     best: str,
     searched: float,
+    curve: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     problem = worker.scene.problem
     members = [f for all_ in trained.values() for f in all_]
@@ -238,7 +241,7 @@ def _protocol(
         "budget": str(worker.budget),
         "configurations": sum(_kind(trial) == CONFIGURATION for trial in trials),
         "epochs_trained": epochs,
-        "tests_opened": len(members),
+        "tests_opened": len(members) + sum(len(point["scores"]) for point in curve if point["share"] < 1),
         "seconds": {
             "start-up": worker.ready,
             "search": searched - worker.ready,

@@ -86,10 +86,12 @@ def run_batch(scene: Scene, number: int, count: int, left: Mapping[str, Any], te
     for rung, end in enumerate(ends[first:], first):
         race.to(end, tell.epochs)
         for index, scores in race.scores().items():
-            seen.setdefault(index, {})[end] = scores["metric"]
+            if not _diverged(race, index):  # it came no farther than the rung before
+                seen.setdefault(index, {})[end] = scores["metric"]
         gone = {**race.leave_done(), **race.leave(_cut(scene, race, seen, end, len(asked)))}
-        trials = [_trial(scene, asked, members, number, i, history, seen.pop(i)) for i, history in gone.items()]
-        tell.rung([_standing(members[i], of, end) for i, of in seen.items()] or [_last(trial) for trial in trials])
+        trials = [_trial(scene, asked, members, number, i, history, seen.pop(i, {})) for i, history in gone.items()]
+        last = [_last(trial) for trial in trials if trial.intermediate_values]
+        tell.rung([_standing(members[i], of, end) for i, of in seen.items()] or last)
         packs = scene.packing.packs(scene.problem, members, race.running)
         race.regroup(packs)
         standing = {i: {epoch: plain_number(value) for epoch, value in of.items()} for i, of in seen.items()}
@@ -139,7 +141,7 @@ def packs_from(records: Sequence[Mapping[str, Any]]) -> tuple[PackPlan, ...]:
 
 
 def told(scene: Scene) -> list[FrozenTrial]:
-    """The configurations whose races are over, as the sampler sees them: without histories."""
+    """The configurations whose races are over, in the order of their numbers."""
     trials = [t for t in scene.store.trials(scene.study) if t.user_attrs.get("kind") == CONFIGURATION]
     return sorted(trials, key=lambda trial: trial.number)
 
@@ -170,6 +172,10 @@ def _cut(scene: Scene, race: Race, seen: Mapping[int, Mapping[int, float]], end:
     values = {i: scene.value(seen[i][end]) for i in running}
     stay = survivors(values, [i for i in running if acts_late(race.members[i].recipe)]) if running else []
     return [i for i in running if i not in stay]
+
+
+def _diverged(race: Race, index: int) -> bool:
+    return index in race.done and race.done[index].history.outcome == "diverged"
 
 
 def _put(

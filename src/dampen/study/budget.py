@@ -19,6 +19,8 @@ USUAL_SEEDS_OF_A_FINALIST = 8
 BATCH = ETA**3
 """Configurations that are asked together: one of them trains to the end."""
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+LARGEST = 1_000_000
+"""Of any unit: more is a slip of the finger."""
 ALWAYS = 2
 """Baseline and default, which run to the end of the first batch and in every confirmation."""
 
@@ -53,9 +55,9 @@ def parse_budget(text: Any) -> Budget:
         raise DampenError(f"A budget must read like 5m (time), 64 (configurations) or 40x (trainings); got {text!r}.")
     amount, unit = float(found[1]), found[2]
     kind = "configurations" if not unit else "trainings" if unit == "x" else "seconds"
-    if amount <= 0 or (kind == "configurations" and amount != int(amount)):
+    if not 0 < amount <= LARGEST or (kind == "configurations" and amount != int(amount)):
         whole = " a whole number" if kind == "configurations" else ""
-        raise DampenError(f"A budget must be{whole} above 0; got {text!r}.")
+        raise DampenError(f"A budget must be{whole} above 0 and at most {LARGEST:,}; got {text!r}.")
     return Budget(kind, amount * UNITS.get(unit, 1.0))
 
 
@@ -75,11 +77,14 @@ def search_epochs(count: int, epochs: int) -> int:
 
 
 def affordable(total_epochs: float, epochs: int) -> int:
-    """The most configurations whose search trains at most so many epochs."""
-    count = 0
-    while search_epochs(count + 1, epochs) <= total_epochs:
-        count += 1
-    return count
+    """The most configurations whose search trains at most so many epochs. Looked for among all counts: a whole batch
+    has a rung more than a smaller one, and may train fewer epochs."""
+    batch = search_epochs(BATCH, epochs) - ALWAYS * epochs
+    whole = max(0, int((total_epochs - ALWAYS * epochs) // batch))
+    before = max(0, whole - 1)  # the last one may take a small rest
+    left, first = total_epochs - before * batch, BATCH * (whole - before)
+    fitting = [count for count in range(first, first + BATCH) if search_epochs(count, epochs) <= left]
+    return BATCH * before + max(fitting, default=0)
 
 
 class Allotment(NamedTuple):

@@ -7,6 +7,7 @@ it is worth. Without each of its ingredients in turn: what that one is worth.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -55,16 +56,22 @@ def without_each(recipe: Recipe) -> dict[str, Recipe]:
     """The recipe without each of its techniques in turn, and what only works with that one."""
     lesser: dict[str, Recipe] = {}
     for name in recipe.named:
-        left = {other: technique for other, technique in recipe.named.items() if other != name}
-        while True:
-            try:
-                lesser[WITHOUT + name] = Recipe(tuple(left.values()), recipe.optimizer)
-                break
-            except DampenError:
-                left.popitem()
+        left = [technique for other, technique in recipe.named.items() if other != name]
+        lesser[WITHOUT + name] = _largest(left, recipe.optimizer)
     if recipe.optimizer != baseline().optimizer:
         lesser[WITHOUT + "its learning rate"] = Recipe(recipe.techniques, baseline().optimizer)
     return lesser
+
+
+def _largest(techniques: Sequence[Any], optimizer: Any) -> Recipe:
+    """The recipe of as many of these as go together."""
+    for count in range(len(techniques), 0, -1):
+        for chosen in itertools.combinations(techniques, count):
+            try:
+                return Recipe(chosen, optimizer)
+            except DampenError:
+                continue
+    return Recipe((), optimizer)
 
 
 def train(
@@ -102,11 +109,12 @@ def put(scene: Scene, record: Mapping[str, Any], *, done: bool = False) -> None:
 
 
 def winner(scene: Scene, trained: Mapping[str, Sequence[Fitted]]) -> str:
-    """The recipe with the best mean score on the validation parts; of equals the plainer one, which stands first."""
+    """The recipe with the best mean score on the validation parts; of equals (up to rounding) the plainer one, which
+    stands first."""
     means = {
         name: statistics.fmean(scene.value(f.validation["metric"]) for f in all_) for name, all_ in trained.items()
     }
-    return max(means, key=means.__getitem__)
+    return max(means, key=lambda name: float(f"{means[name]:.6g}"))
 
 
 def best_member(scene: Scene, members: Sequence[Fitted]) -> Fitted:

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..data.split import with_share
+from ..data.dataset import Dataset
+from ..data.split import split, with_share
+from ..errors import DampenError
 from ..evidence import sentence
 from ..evidence.crossed import confirm
 from ..recipe import Recipe
@@ -18,6 +20,19 @@ from .confirmation import train
 
 SHARES = (0.25, 0.5, 0.75)
 ALL, HALF = "all the data", "half of the data"
+
+
+def check_shares(data: Dataset, seeds: Sequence[int]) -> None:
+    """Refuse, before anything is trained, data of which a share cannot be divided under every seed."""
+    for share in SHARES:
+        fewer = with_share(data, share)
+        try:
+            for seed in seeds:
+                split(fewer, seed)
+        except DampenError as error:
+            raise DampenError(
+                f"A data curve needs {share:.0%} of the rows to be enough; they are not. {error}"
+            ) from None
 
 
 def data_curve(

@@ -23,6 +23,8 @@ from .confirmation import WITHOUT
 VERSION = 1
 LEADERS = 5
 """So many of the best configurations are shown."""
+FIRST = 26
+"""Width of a table's first column: longer than any technique's name."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,16 +148,16 @@ class SearchResult:
     def _leaders(self) -> list[str]:
         lines = [f"best of the search (validation {self._metric}, one seed)"]
         for rank, leader in enumerate(self.leaders[:LEADERS], 1):
-            score = number(leader["score"], self.protocol["metric"])
-            told = textwrap.wrap(leader["recipe"], WIDTH - 12) or [""]
-            lines.append(f"{rank:>3}  {score:>6} {told[0]}")
-            lines += [" " * 12 + line for line in told[1:]]
+            head = f"{rank:>3}  {number(leader['score'], self.protocol['metric']):>8} "
+            lines += textwrap.wrap(leader["recipe"], WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
         return lines
 
     def _confirmed(self) -> list[str]:
         seeds = self.protocol["seeds_confirmed"]
         metric = self.protocol["metric"]
-        head = f"{'confirmed, ' + str(seeds) + ' fresh seeds':<32} {'validation':>10} {'test':>6}  over the baseline"
+        head = (
+            f"{'confirmed, ' + str(seeds) + ' fresh seeds':<{FIRST}} {'validation':>10} {'test':>8}  over the baseline"
+        )
         lines = [head, "-" * len(head)]
         against = {e.recipe: e for e in self.evidence if e.baseline == BASELINE}
         for name, scores in self.scores.items():
@@ -163,20 +165,24 @@ class SearchResult:
                 continue
             shown = f"{name} (the winner)" if name == self.winner else name
             means = [sum(scores[part]) / len(scores[part]) for part in ("validation", "metric")]
-            cells = f"{number(means[0], metric):>10} {number(means[1], metric):>6}"
+            cells = f"{number(means[0], metric):>10} {number(means[1], metric):>8}"
             gain = f"  {_gain(against[name], 1)}" if name in against else ""
-            lines.append(f"{shown:<32} {cells}{gain}")
+            lines.append(f"{shown:<{FIRST}} {cells}{gain}")
+        for name in self.scores:
+            if name not in (BASELINE, DEFAULT) and not name.startswith(WITHOUT):
+                told = f"{name}: {from_dict(self.recipes[name])}"
+                lines += textwrap.wrap(told, WIDTH, subsequent_indent=" " * 4)
         return lines
 
     def _ablation(self) -> list[str]:
         if not self.ablation:
             return []
-        head = f"{'what each ingredient is worth':<32} {'gain [95 %]':<22} {'p':>6} verdict"
+        head = f"{'what each is worth':<{FIRST}} {'gain [95 %]':<29} {'p':>5} verdict"
         lines = [head, "-" * len(head)]
         for e in self.ablation:
             worth = {"real gain": "harmful", "harmful": "real gain"}.get(verdict(e), verdict(e))
             p = "<.001" if e.p < 0.001 else f"{e.p:.3f}"
-            lines.append(f"{e.recipe.removeprefix(WITHOUT):<32} {_gain(e, -1):<22} {p:>6} {worth}")
+            lines.append(f"{e.recipe.removeprefix(WITHOUT):<{FIRST}} {_gain(e, -1):<29} {p:>5} {worth}")
         return lines
 
     def _curve(self) -> list[str]:
@@ -194,5 +200,5 @@ class SearchResult:
 
 def _gain(evidence: Evidence, sign: int) -> str:
     """The effect and its interval; turned round for what is worth as much as leaving it out costs."""
-    low, high = sorted((sign * evidence.low, sign * evidence.high))
-    return f"{signed(sign * evidence.effect, evidence.metric)} {interval(low, high, evidence.metric)}"
+    low, effect, high = sorted(sign * value + 0.0 for value in (evidence.low, evidence.effect, evidence.high))  # no -0
+    return f"{signed(effect, evidence.metric)} {interval(low, high, evidence.metric)}"

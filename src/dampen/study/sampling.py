@@ -42,11 +42,11 @@ def ask(
     space: Space, sampler: str, told: Sequence[FrozenTrial], count: int, *, seed: int, batch: int, higher: bool
 ) -> list[Asked]:
     """So many configurations, asked together; fewer where a grid ends. told: the trials of earlier batches, in the
-    order of their numbers. higher: whether a higher value is better."""
+    order of their numbers. higher: whether a higher value is better. A batch of a grid begins where `batch` whole ones
+    end, whatever has been told: two processes at once never ask the same."""
     generator = np.random.default_rng([seed, batch])
     if sampler == "grid":
-        first = batch * BATCH  # not what is told: another worker may have the batch before this one, and be at it
-        return list(itertools.islice(_grid(space, seed), first, first + count))
+        return list(itertools.islice(_grid(space, seed), batch * BATCH, batch * BATCH + count))
     if sampler == "random" or not told:
         return [_asked(space, AtRandom(space, generator), generator) for _ in range(count)]
     return _by_tpe(space, told, count, generator, higher)

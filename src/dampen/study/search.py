@@ -26,6 +26,7 @@ from .budget import (
     parse_budget,
     smallest_trainings,
 )
+from .curve import check_shares
 from .found import SearchResult
 from .identity import check_same, identity, new_name
 from .pace import Pace
@@ -105,6 +106,8 @@ def search(
     layout = check_fits(problem, Recipe())
     space = space_of(problem, layout, Narrowing(preset, tuple(always), tuple(without), ranges or {}))
     check_sampler(sampler, space)
+    if data_curve:
+        check_shares(dataset, [check_seed(seed) + 1 + number for number in range(seeds)])
     _check_size(asked, problem)
     store = Store(storage)
     own = identity(problem, space, sampler=sampler, budget=asked, seeds=seeds, seed=check_seed(seed))
@@ -166,12 +169,14 @@ def _known(study: str | None) -> str:
 
 def _free_name(study: str | None, store: Store) -> str:
     """The name that was asked for, where it is free, or the next number: told before anything is measured."""
-    if study and (study.startswith(".") or "/" in study or "\\" in study):
-        raise DampenError(f"A study's name must be fit for a folder, without slashes or a dot in front; got {study!r}.")
     taken = store.names()
+    if study is None:
+        return new_name(taken)
+    if study.startswith(".") or "/" in study or "\\" in study:
+        raise DampenError(f"A study's name must be fit for a folder, without slashes or a dot in front; got {study!r}.")
     if study in taken:
         raise DampenError(f"A study's name must be new; {study!r} is taken. Choose another, or --resume {study}.")
-    return study or new_name(taken)
+    return study
 
 
 def _free(store: Store, study: str) -> None:

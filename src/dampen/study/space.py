@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import textwrap
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ from ..training.problem import Problem, check_recipe, suits
 from ..vocabulary import needs_of
 
 LR = "optimizer.lr"
+WIDTH = 80
 KEYS = ("preset", "with", "without", "range")
 """What a file of a space may hold."""
 
@@ -125,12 +127,13 @@ class Space:
         }
 
     def __str__(self) -> str:
-        """One line per technique: its name, and the ranges of its strengths."""
+        """Per technique its name and the ranges of its strengths, in 80 columns."""
         lines = []
         for owner in (*self.techniques, "optimizer"):
             how = "" if owner == "optimizer" else "always" if owner in self.always else "on or off"
             ranges = [f"{n.rpartition('.')[2]} {r.low:g} to {r.high:g}" for n, r in self.ranges_of(owner).items()]
-            lines.append(f"{owner:<20} {how:<9} {', '.join(ranges)}".rstrip())
+            line = f"{owner:<20} {how:<9} {', '.join(ranges)}".rstrip()
+            lines += textwrap.wrap(line, WIDTH, subsequent_indent=" " * 31)
         return "\n".join(lines)
 
 
@@ -217,7 +220,11 @@ def _ranges(
 
 
 def _narrowed(name: str, declared: Any, given: tuple[float, float]) -> Range:
+    if not isinstance(given, list | tuple) or len(given) != 2:
+        raise DampenError(f"The range of {name} must be a pair such as (0.1, 0.5); got {given!r}.")
     low, high = (declared.check(f"The range of {name}", value) for value in given)
+    if math.isinf(low) or math.isinf(high):
+        raise DampenError(f"The range of {name} must be finite; got {low:g} to {high:g}. Narrow it.")
     if low > high:
         raise DampenError(f"The range of {name} must go from low to high; got {low:g} to {high:g}. Turn it round.")
     if declared.log and low <= 0:

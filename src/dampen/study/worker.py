@@ -56,6 +56,7 @@ class Worker:
         self.besides = besides
         self.leaders: tuple[Standing, ...] = ()
         self.doing = "searching"
+        self.over = False  # whether there is nothing left to search
         self.count = self._count()
         self.ready = pace.elapsed
 
@@ -108,7 +109,7 @@ class Worker:
         if self.count is None:
             return self.budget.amount
         epochs = self.scene.problem.epochs
-        sizes = batches(self.count)
+        sizes = [] if self.over else batches(self.count)
         searched = sum(self.pace.race(n, epochs, ALWAYS if i == 0 else 0) for i, n in enumerate(sizes))
         if self.budget.kind == "trainings":
             recipes = 1 + ALWAYS
@@ -149,6 +150,7 @@ class Worker:
             for number in others:
                 self._take(number, sizes[number] if sizes else BATCH, tell)
             time.sleep(WAIT if self._unfinished() else 0.0)
+        self.over = True
 
     def _size(self, number: int) -> int:
         """How many configurations the next batch holds, where time decides."""
