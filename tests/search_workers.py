@@ -69,13 +69,13 @@ def work(folder, storage, said, *, copies=(), lease=None, batch=None, strike=Non
     has the epoch of the newest rung behind it. kill: when to kill oneself, as `kill_at` takes it.
     """
     from dampen import MLP
-    from dampen.study import budget, leases, worker
+    from dampen.study import budget, leases, sampling, worker
     from dampen.study.search import search
 
     torch.set_num_threads(1)
     os.chdir(folder)
     leases.LEASE_SECONDS = lease or leases.LEASE_SECONDS
-    budget.BATCH = worker.BATCH = batch or budget.BATCH
+    budget.BATCH = worker.BATCH = sampling.BATCH = batch or budget.BATCH
     count, matching, began = 0, 0, time.perf_counter()
     if kill is not None:
         kill_at(*kill)

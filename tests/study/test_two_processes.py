@@ -10,7 +10,12 @@ import signal
 import pytest
 from search_workers import STUDY, begun, ended, settings, waited, work
 
+from dampen import MLP, Recipe
+from dampen.data.dataset import as_dataset
+from dampen.study.sampling import ask
+from dampen.study.space import Narrowing, space_of
 from dampen.study.store import Store
+from dampen.training.problem import Problem, check_fits
 
 BATCH, CONFIGURATIONS = 9, 27
 LEASE = 1.5
@@ -76,6 +81,15 @@ def test_one_that_sleeps_beyond_its_lease_answers_too_late_and_goes_on(two, doin
     assert two.said("first")["answer"] == two.said("second")["answer"]
     left = {path.name for path in (two.folder / "shared" / ".dampen" / STUDY).iterdir()}
     assert left == {"model.safetensors", "recipe.toml"}
+
+
+def test_two_batches_of_a_grid_that_are_asked_at_once_share_no_point():
+    problem = Problem(as_dataset("digits"), MLP((16,)), 6, 64)
+    narrowing = Narrowing("quick", (), ("MixUp", "Cutout", "RandomAffine", "OneCycle", "EarlyStopping"), {})
+    space = space_of(problem, check_fits(problem, Recipe()), narrowing)
+    batches = [ask(space, "grid", [], 27, seed=0, batch=number, higher=True) for number in (0, 1)]
+    points = {repr(sorted(asked.values.items())) for batch in batches for asked in batch}
+    assert len(points) == 2 * 27
 
 
 def stopped(process):

@@ -114,10 +114,12 @@ def test_the_answer_is_stored_and_comes_back(answer):
     assert SearchResult.from_record(result.to_record()).winner == result.winner
 
 
-def test_of_weights_on_the_way_nothing_is_left_behind(answer):
+def test_store_recipe_and_network_are_left_behind_and_nothing_else(answer):
     folder = answer[0]
 
-    assert [path for path in (folder / "study-1").iterdir() if path.is_dir()] == []
+    assert [path.name for path in folder.iterdir() if not path.name.startswith("studies.db")] in ([], ["study-1"])
+    left = {path.name for path in (folder / "study-1").rglob("*") if path.is_file()}
+    assert left == {"recipe.toml", "model.safetensors"}
 
 
 def test_the_same_search_again_is_the_same_answer(answer, tmp_path):

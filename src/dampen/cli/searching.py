@@ -163,6 +163,7 @@ def keep(
 ) -> list[str]:
     """Where recipe and network are, which the search has written beside the study; and whatever was asked for."""
     from ..as_python import snippet
+    from ..recipe_file import load_training
 
     lines = []
     folder = folder_of(storage, result.study)
@@ -172,12 +173,11 @@ def keep(
         if out is not None:
             shutil.copyfile(network, out)
         lines.append(f"The network: {out or network}. Use it: dampen predict {out or network} DATA --out FILE.csv")
-    else:
-        lines.append(f"The network is not here: the process that made the answer wrote it to its own {network}.")
-    if result.trained is not None:
-        program = snippet(result.recipe, result.settings, said["data"], _unusual(said))
+        program = snippet(*load_training(recipe), said["data"], _unusual(said))
         (folder / PROGRAM).write_text(program, encoding="utf-8")
         lines.append(f"In Python, {folder / PROGRAM}:\n\n{textwrap.indent(program, '    ')}")
+    else:
+        lines.append(f"The network is not here: the process that made the answer wrote it to its own {network}.")
     if json is not None:
         result.save(json)
         lines.append(f"Everything in numbers: {json}")
