@@ -98,6 +98,15 @@ def test_who_has_no_score_never_goes_on():
     assert survivors({}, []) == []
 
 
+def test_where_there_is_one_place_the_best_late_one_goes_on_beside_the_best():
+    values = {0: 0.5, 1: 0.9, 2: 0.4}
+
+    assert survivors(values, late=[0, 2]) == [0, 1]
+    assert survivors(values, late=[1]) == [1]
+    assert survivors(values, late=[]) == [1]
+
+
 def test_the_epochs_of_a_race_by_hand():
-    assert epochs_of((2, 7, 20, 60), 27) == 27 * 2 + 9 * 5 + 3 * 13 + 1 * 40
+    """At the end a late one may run beside the best."""
+    assert epochs_of((2, 7, 20, 60), 27) == 27 * 2 + 9 * 5 + 3 * 13 + 2 * 40
     assert epochs_of((60,), 2) == 120

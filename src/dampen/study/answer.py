@@ -17,7 +17,7 @@ from .batch import CONFIGURATION, Scene
 from .budget import ALWAYS, CONFIRMATION_SHARE, FINALISTS, Allotment, allot
 from .comparison import versions
 from .confirmation import UNIT, ablated, best_found, best_member, candidates, judged, put, train, winner, without_each
-from .curve import data_curve
+from .curve import SHARES, data_curve
 from .found import SearchResult
 from .keeping import keep
 from .store import LeaseLost
@@ -66,7 +66,7 @@ def _made(worker: Worker, record: dict[str, Any]) -> SearchResult:
     record.setdefault("allotment", _allotment(worker, len(found)))
     allotment = Allotment(*record["allotment"])
     named = candidates(scene, found[: allotment.finalists])
-    seeds = [scene.seed + 1 + number for number in range(allotment.seeds)]
+    seeds = _fresh(scene.seed, 0, allotment.seeds)
     tell = worker.tell(worker.expected())
     worker.doing = f"confirming {len(named)} recipes, {len(seeds)} fresh seeds"
     trained = train(scene, record, "finalists", named, seeds, tell)
@@ -81,11 +81,12 @@ def _made(worker: Worker, record: dict[str, Any]) -> SearchResult:
     more_data = ""
     if worker.besides.data_curve:
         worker.doing = "learning curve over the data"
-        curve, more_data = data_curve(scene, record, named[best], trained[best], seeds, tell)
+        few = seeds[: record.setdefault("curve seeds", _curve_seeds(worker, len(seeds)))]
+        curve, more_data = data_curve(scene, record, named[best], trained[best], few, tell)
     if more := record.setdefault("more seeds", _more_seeds(worker, len({BASELINE, DEFAULT, best}), len(seeds))):
         worker.doing = f"{more} more seeds"
         again = {name: named[name] for name in dict.fromkeys((BASELINE, DEFAULT, best))}
-        fresh = [seeds[-1] + 1 + number for number in range(more)]
+        fresh = _fresh(scene.seed, len(seeds), more)
         for name, members in train(scene, record, "more", again, fresh, tell).items():
             trained[name] = [*trained[name], *members]
     result = SearchResult(
@@ -114,6 +115,11 @@ def _tidy(scene: Scene) -> None:
     """Nobody needs weights of units any more; some may be of workers that died after they had said that all is done."""
     for unit in scene.store.units(scene.study):
         forget(scene.folder / unit)
+
+
+def _fresh(seed: int, used: int, count: int) -> list[int]:
+    """Seeds that neither the search nor the confirmation so far has used."""
+    return [(seed + 1 + used + number) % 2**32 for number in range(count)]
 
 
 # ------------------------------------------------------------------ what the budget holds
@@ -152,6 +158,14 @@ def _more_seeds(worker: Worker, recipes: int, seeds: int) -> int:
         return 0
     count = worker.pace.most_trainings(_left(worker), worker.scene.problem.epochs, recipes)
     return max(0, min(count // recipes, MOST_SEEDS - seeds))
+
+
+def _curve_seeds(worker: Worker, seeds: int) -> int:
+    """With how many seeds the data curve is drawn: where time decides, as many as it holds."""
+    if worker.budget.kind != "seconds":
+        return seeds
+    count = worker.pace.most_trainings(_left(worker), worker.scene.problem.epochs, len(SHARES))
+    return min(seeds, count // len(SHARES))
 
 
 # ------------------------------------------------------------------ records

@@ -38,14 +38,17 @@ def check_shares(data: Dataset, seeds: Sequence[int]) -> None:
 def data_curve(
     scene: Scene, record: dict[str, Any], recipe: Recipe, whole: Sequence[Fitted], seeds: Sequence[int], tell: Tell
 ) -> tuple[tuple[dict[str, Any], ...], str]:
-    """(rows, scores per seed) at each share, and what they say of more data, in words."""
+    """(rows, scores per seed) at each share, and what they say of more data, in words. whole: trained on all of it, the
+    first of them with these seeds."""
+    if not seeds:
+        return (), "Would more data help? The budget left no time to find out."
     points: dict[float, Sequence[Fitted]] = {}
     for share in SHARES:
         fewer = dataclasses.replace(scene.problem, data=with_share(scene.problem.data, share))
         part = f"{share:.0%} of the rows"
         thinned = dataclasses.replace(scene, problem=fewer)
         points[share] = train(thinned, record, part, {part: recipe}, seeds, tell)[part]
-    points[1.0] = whole
+    points[1.0] = whole[: len(seeds)]
     judges = {ALL: points[1.0], HALF: points[0.5]}
     rows = {name: np.stack([f.test_rows.double().numpy() for f in all_]) for name, all_ in judges.items()}
     metric = scene.problem.metric

@@ -181,15 +181,16 @@ class SearchResult:
         lines = [head, "-" * len(head)]
         for e in self.ablation:
             worth = {"real gain": "harmful", "harmful": "real gain"}.get(verdict(e), verdict(e))
+            worth = worth if e.seeds >= FEWEST_SEEDS else "too few seeds"
             p = "<.001" if e.p < 0.001 else f"{e.p:.3f}"
             lines.append(f"{e.recipe.removeprefix(WITHOUT):<{FIRST}} {_gain(e, -1):<29} {p:>5} {worth}")
         return lines
 
     def _curve(self) -> list[str]:
-        if not self.curve:
+        if not self.protocol["more_data"]:
             return []
         metric = self.protocol["metric"]
-        lines = [f"{'training rows':>13} {'test ' + self._metric:>16}"]
+        lines = [f"{'training rows':>13} {'test ' + self._metric:>16}"] if self.curve else []
         lines += [f"{c['rows']:>13} {number(sum(c['scores']) / len(c['scores']), metric):>16}" for c in self.curve]
         return [*lines, *textwrap.wrap(self.protocol["more_data"], WIDTH)]
 

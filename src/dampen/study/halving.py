@@ -41,12 +41,13 @@ def places(count: int) -> int:
 
 
 def survivors(values: Mapping[int, float], late: Collection[int]) -> list[int]:
-    """Who goes on. values: of everybody in the race, higher is better, -inf for who diverged. late: who acts late."""
+    """Who goes on: the best, and of those that act late their share, one at least; where there is one place only and
+    the best is no late one, two. values: of everybody in the race, higher is better, -inf for who diverged."""
     alive = sorted((i for i, value in values.items() if value > -math.inf), key=lambda i: (-values[i], i))
     count = places(len(values))
-    reserved = [i for i in alive if i in late][: math.floor(LATE_SHARE * count + 0.5)]
+    reserved = [i for i in alive if i in late][: max(1, math.floor(LATE_SHARE * count + 0.5))]
     others = [i for i in alive if i not in reserved][: count - len(reserved)]
-    return sorted([*reserved, *others])
+    return sorted({*reserved, *others, *alive[:1]})
 
 
 def acts_late(recipe: Recipe) -> bool:
@@ -59,5 +60,5 @@ def epochs_of(ends: Sequence[int], count: int) -> int:
     total, began = 0, 0
     for end in ends:
         total += count * (end - began)
-        count, began = places(count), end
+        count, began = min(count, max(2, places(count))), end  # a late one beside the best
     return total
