@@ -32,7 +32,7 @@ def outline(recipe: Recipe, settings: Settings, signature: Signature, stored: Te
     kind = torch.int64 if signature.num_tokens else torch.float32
     patience = _Patience(CALLS_AT_FIRST + CALLS_A_TENSOR * len(stored) * (1 + len(recipe.techniques)))
     try:
-        with META, patience, torch.no_grad():
+        with torch.no_grad(), META, patience:  # gradients last: switching them back is a call that patience counts
             example = torch.zeros((2, *signature.input_shape), dtype=kind)
             return assembled(settings.model, example, recipe, settings.seed, facts, settings.epochs).model
     except DampenError:
