@@ -47,10 +47,15 @@ class Case:
         offered = space_of(problem, layout, Narrowing("quick")).techniques
         self.without = tuple(name for name in offered if name not in SHARED)
         self.space = space_of(problem, layout, Narrowing("quick", without=self.without))
-        parts = split(problem.data, 0)
-        flat = problem.data.inputs.flatten(1).float()
+        self.whole = problem.data
+        self.take(0)
+
+    def take(self, seed: int) -> None:
+        """The split of a search with this seed, standardised as everybody does it."""
+        parts = split(self.whole, seed)
+        flat = self.whole.inputs.flatten(1).float()
         mean, std = flat[parts.train].mean(0), flat[parts.train].std(0).clamp(min=1e-6)
-        self.inputs, self.targets = (flat - mean) / std, problem.data.targets
+        self.inputs, self.targets = (flat - mean) / std, self.whole.targets
         self.train, self.validation = parts.train, parts.validation
 
 
@@ -180,6 +185,7 @@ def compare(case: Case, rounds: int) -> None:
     usual_training(case, {"optimizer.lr": 1e-3})  # warm
     ratios, trainings = [], []
     for number in range(rounds):
+        case.take(number)
         began = time.perf_counter()
         usual_training(case, {"optimizer.lr": 1e-3, "Dropout.rate": 0.3, "LabelSmoothing.epsilon": 0.1})
         one = time.perf_counter() - began

@@ -273,10 +273,14 @@ def start(problem: Problem, members: Sequence[Member], plan: PackPlan, train_sam
     parts = {member.seed: problem.split(member.seed) for member in chosen}
     known = {seed: problem.facts(part.train) for seed, part in parts.items()}
     splits, facts = [parts[member.seed] for member in chosen], [known[member.seed] for member in chosen]
+    alike: dict[Any, Prepared] = {}  # of one seed and structure: their tensors are copied into the stacks
     prepared: list[Prepared] = []
     for member, fact in zip(chosen, facts, strict=True):
-        layouts = prepared[0].layouts if prepared else ()
-        prepared.append(prepare(problem, member.recipe, member.seed, fact, layouts))
+        key = member.seed, tuple(repr(t) for t in member.recipe.techniques if hasattr(t, "rebuild"))
+        if key not in alike:
+            layouts = prepared[0].layouts if prepared else ()
+            alike[key] = prepare(problem, member.recipe, member.seed, fact, layouts)
+        prepared.append(alike[key])
     techniques = {**prepared[0].own_noise, **_program_techniques(chosen, plan)}
     model, layout = prepared[0].model, prepared[0].layouts[-1]
     program = Program(
