@@ -29,6 +29,7 @@ from dampen.study.search import News, search
 from dampen.study.space import Narrowing, space_of
 from dampen.training.problem import Problem, check_fits
 
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 BARS = {"digits": 0.2, "mnist": 1 / 3}
 TRAININGS = 8
 SHARED = ("MixUp", "LabelSmoothing", "Dropout", "InputDropout", "BatchNorm", "WeightDecay", "OneCycle")
@@ -54,7 +55,8 @@ class Case:
         """The split of a search with this seed, standardised as everybody does it."""
         parts = split(self.whole, seed)
         flat = self.whole.inputs.flatten(1).float()
-        mean, std = flat[parts.train].mean(0), flat[parts.train].std(0).clamp(min=1e-6)
+        mean, std = flat[parts.train].mean(0), flat[parts.train].std(0)
+        std[std < 1e-6] = 1.0  # pixels that are the same in all training images
         self.inputs, self.targets = (flat - mean) / std, self.whole.targets
         self.train, self.validation = parts.train, parts.validation
 
@@ -65,7 +67,7 @@ def digits() -> Case:
 
 def mnist() -> Case:
     """The first 10,000 training images."""
-    whole = open_data("mnist")
+    whole = open_data(SHARED_DATA / "mnist" if SHARED_DATA.exists() else "mnist")
     few = type(whole)("mnist, 10,000", whole.inputs[:10_000], whole.targets[:10_000], "classes", whole.classes)
     return Case("mnist", few, (500,) * 5, epochs=10, batch=128, count=32)
 
