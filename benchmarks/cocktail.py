@@ -16,6 +16,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -108,6 +109,17 @@ def report(results: list[dict]) -> None:
     print(f"seconds a search: median {statistics.median(r['seconds'] for r in results):.1f}")
 
 
+def ingredients(results: list[dict]) -> None:
+    """Who won, and what those winners hold that had been found."""
+    for name in dict.fromkeys(r["set"] for r in results):
+        runs = [r for r in results if r["set"] == name]
+        found = [r for r in runs if r["winner"].startswith("found")]
+        kept = Counter(r["winner"] for r in runs if r not in found)
+        held = Counter(technique for r in found for technique in r["recipes"][r["winner"]])
+        told = ", ".join(f"{who} {count}" for who, count in (Counter(found=len(found)) + kept + held).most_common(9))
+        print(f"{name:<18} {told}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--splits", type=int, default=10)
@@ -130,6 +142,7 @@ def main() -> None:
             if chosen.out:
                 chosen.out.write_text(json.dumps(results, indent=1))
     report(results)
+    ingredients(results)
 
 
 if __name__ == "__main__":
