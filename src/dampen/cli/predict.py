@@ -54,9 +54,9 @@ def _check_apart(out: Path, model: Path, data: str) -> None:
 def _write(out: Path, rows: Any, trained: Any, outputs: Any) -> None:
     """Through a file beside it: what is there stays whole until the new one is."""
     import csv
-    import os
 
     from ..errors import DampenError
+    from ..writing import whole
 
     if trained.classes:
         labels = [trained.classes[code] for code in outputs.argmax(-1).tolist()]
@@ -67,17 +67,13 @@ def _write(out: Path, rows: Any, trained: Any, outputs: Any) -> None:
         count = outputs.shape[1]
         header = ["prediction"] if count == 1 else [f"prediction {number}" for number in range(1, count + 1)]
         body = (list(map(_short, numbers)) for numbers in outputs.tolist())
-    temporary = out.with_name(f".{out.name}.{os.getpid()}")
     try:
-        with open(temporary, "w", newline="", encoding="utf-8") as file:
+        with whole(out) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow([rows.heading, *header])
             writer.writerows([name, *cells] for name, cells in zip(rows.names, body, strict=True))
-        os.replace(temporary, out)
     except OSError as error:
         raise DampenError(f"--out must be a file that can be written; got {str(out)!r}: {error.strerror}.") from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _short(number: float) -> str:

@@ -6,7 +6,6 @@ import contextlib
 import importlib.util
 import io
 import logging
-import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from ..data.signature import Signature
 from ..errors import DampenError, first_line
 from ..training.fitted import Fitted
+from ..writing import whole
 from .trained import TrainedModel
 
 SUFFIXES = (".onnx", ".pt2")
@@ -47,11 +47,9 @@ def export_model(model: Fitted | TrainedModel, path: str | Path) -> None:
         raise DampenError(f"The file {str(path)!r} cannot be written: there is no folder {str(path.parent)!r}.")
     kind = torch.int64 if signature.num_tokens else torch.float32
     example = torch.zeros((ROWS, *signature.input_shape), dtype=kind)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
-        with _quietly():
+        with whole(path) as temporary, _quietly():
             _written(_Whole(module).eval(), example, temporary)
-        os.replace(temporary, path)
     except OSError as error:
         raise DampenError(f"The file {str(path)!r} cannot be written: {first_line(error)}.") from None
     except Exception as error:  # the exporters raise whatever they stumble over
@@ -60,9 +58,6 @@ def export_model(model: Fitted | TrainedModel, path: str | Path) -> None:
             f"This network cannot be exported to {path.suffix}; {type(error).__name__}: {told}. "
             "Use save_model or save_weights."
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def _taken(model: Any) -> tuple[Signature, nn.Module]:

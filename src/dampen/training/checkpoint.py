@@ -5,7 +5,6 @@ Draws are keyed, so no generator's state is saved. Loading never unpickles.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -18,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import DampenError, first_line
+from ..writing import whole
 from .epochs import Training
 from .fitted import Fitted
 from .history import History
@@ -31,20 +31,16 @@ def save(folder: str | Path, training: Training) -> None:
     """Write the state after an epoch. A reader sees the old file or the new one, never half of either; where it cannot
     be written the old one stays, and a `DampenError` says why."""
     folder = Path(folder)
-    temporary = folder / f".{FILE}.{os.getpid()}"
     tensors = {name: t.detach().cpu().contiguous() for name, t in _tensors(training).items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, temporary, metadata={"manifest": json.dumps(_manifest(training), allow_nan=False)})
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
-        os.replace(temporary, folder / FILE)
+        with whole(folder / FILE) as temporary:
+            save_file(tensors, temporary, metadata={"manifest": json.dumps(_manifest(training), allow_nan=False)})
+            with open(temporary, "rb") as written:
+                os.fsync(written.fileno())
     except (OSError, SafetensorError) as error:
         told = first_line(error)
         raise DampenError(f"The weights in {str(folder)!r} cannot be written: {told}. Make room there.") from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def is_there(folder: str | Path) -> bool:

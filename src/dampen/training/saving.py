@@ -6,10 +6,8 @@ Any other is `dense/NAME`. Loading gives the same bits and never unpickles.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,6 +23,7 @@ from ..contracts import Tensors
 from ..errors import DampenError, first_line
 from ..models.adopt import wear
 from ..models.scaling import FIXED
+from ..writing import whole
 from .fitted import Fitted
 
 VERSION = "1"
@@ -60,16 +59,12 @@ def write(path: str | Path, network: nn.Module, metadata: Mapping[str, str]) -> 
         if f"mask/{name}" in parts:
             shapes[name] = list(tensor.shape)
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        save_file(tensors, temporary, metadata={KIND: VERSION, SHAPES: json.dumps(shapes), **metadata})
-        os.replace(temporary, path)
+        with whole(path) as temporary:
+            save_file(tensors, temporary, metadata={KIND: VERSION, SHAPES: json.dumps(shapes), **metadata})
     except (OSError, SafetensorError) as error:
         told = first_line(error)
         raise DampenError(f"The file {str(path)!r} cannot be written: {told}. Choose another path.") from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def load_weights(model: nn.Module, path: str | Path) -> nn.Module:
