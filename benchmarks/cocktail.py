@@ -77,6 +77,7 @@ def report(results: list[dict]) -> None:
     from scipy.stats import wilcoxon
 
     from dampen.evidence import judge, verdict
+    from dampen.evidence.crossed import holm
 
     print(f"\n{'set':<18} {'baseline':>8} {'default':>8} {'found':>8} {'gain':>8} {'p':>7} verdict")
     gains, p_values, rows = [], [], []
@@ -90,11 +91,8 @@ def report(results: list[dict]) -> None:
         )  # fmt: skip
         p_values.append(evidence.p)
         rows.append((name, table, evidence))
-    order = np.argsort(p_values)
-    holm = np.empty(len(order))
-    holm[order] = np.maximum.accumulate([min(1, (len(order) - i) * p_values[j]) for i, j in enumerate(order)])
     harmful = 0
-    for (name, table, evidence), p, gain in zip(rows, holm, gains, strict=True):
+    for (name, table, evidence), p, gain in zip(rows, holm(p_values), gains, strict=True):
         from dataclasses import replace
 
         told = verdict(replace(evidence, p=float(p)))

@@ -14,11 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtr, stdtrit
 
+from dampen.evidence import POWER_QUANTILE
 from dampen.evidence.maxt import ALPHA, Array
 from dampen.evidence.record import Evidence
-
-NORMAL_POWER = 0.84
-"""Four fifths of a normal distribution lie below so many standard deviations."""
 
 
 def confirm(
@@ -36,7 +34,7 @@ def confirm(
         raise ValueError(f"confirm needs rows of one shape (seeds, rows); got {sorted(shapes)}; score the same rows.")
     sign = 1.0 if higher_is_better else -1.0
     measured = [_measured(sign * (table[name] - table[against])) for name in recipes]
-    p_values = _holm([_p(*each) for each in measured])
+    p_values = holm([_p(*each) for each in measured])
     return tuple(
         _evidence(name, against, metric, each, p, len(recipes), table)
         for name, each, p in zip(recipes, measured, p_values, strict=True)
@@ -63,7 +61,7 @@ def _p(effect: float, error: float, freedom: float) -> float:
     return float(2 * stdtr(freedom, -abs(effect) / error)) if error else 0.0
 
 
-def _holm(p_values: Sequence[float]) -> list[float]:
+def holm(p_values: Sequence[float]) -> list[float]:
     """Holm 1979: the smallest p times m, the next times m - 1, ..., never falling."""
     order = np.argsort(p_values)
     corrected = [0.0] * len(p_values)
@@ -97,7 +95,7 @@ def _evidence(
         new_low=None,
         new_high=None,
         new_kind=None,
-        detectable=reach + NORMAL_POWER * error,
+        detectable=reach + POWER_QUANTILE * error,
         score=float(scores.mean()),
         score_sd=float(scores.std(ddof=1)) if len(scores) > 1 else None,
         baseline_score=float(table[against].mean()),

@@ -38,7 +38,7 @@ class Evidence:
     baseline_score: float
     seeds: int
     cost: float | None  # training time, baseline = 1
-    protocol: str  # "resampled" or "fixed test"
+    protocol: str  # "resampled", "fixed test" or "confirmed"
 
     def to_record(self) -> dict[str, JSONValue]:
         """Strict JSON values: infinity is "inf" or "-inf", a missing number is None."""

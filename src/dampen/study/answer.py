@@ -16,7 +16,19 @@ from . import leases
 from .batch import CONFIGURATION, Scene
 from .budget import ALWAYS, CONFIRMATION_SHARE, FINALISTS, Allotment, allot
 from .comparison import versions
-from .confirmation import UNIT, ablated, best_found, best_member, candidates, judged, put, train, winner, without_each
+from .confirmation import (
+    UNIT,
+    ablated,
+    best_found,
+    best_member,
+    candidates,
+    fresh_seeds,
+    judged,
+    put,
+    train,
+    winner,
+    without_each,
+)
 from .curve import SHARES, data_curve
 from .found import SearchResult
 from .keeping import keep
@@ -66,7 +78,7 @@ def _made(worker: Worker, record: dict[str, Any]) -> SearchResult:
     record.setdefault("allotment", _allotment(worker, len(found)))
     allotment = Allotment(*record["allotment"])
     named = candidates(scene, found[: allotment.finalists])
-    seeds = _fresh(scene.seed, 0, allotment.seeds)
+    seeds = fresh_seeds(scene.seed, allotment.seeds)
     tell = worker.tell(worker.expected())
     worker.doing = f"confirming {len(named)} recipes, {len(seeds)} fresh seeds"
     trained = train(scene, record, "finalists", named, seeds, tell)
@@ -86,7 +98,7 @@ def _made(worker: Worker, record: dict[str, Any]) -> SearchResult:
     if more := record.setdefault("more seeds", _more_seeds(worker, len({BASELINE, DEFAULT, best}), len(seeds))):
         worker.doing = f"{more} more seeds"
         again = {name: named[name] for name in dict.fromkeys((BASELINE, DEFAULT, best))}
-        fresh = _fresh(scene.seed, len(seeds), more)
+        fresh = fresh_seeds(scene.seed, more, used=len(seeds))
         for name, members in train(scene, record, "more", again, fresh, tell).items():
             trained[name] = [*trained[name], *members]
     result = SearchResult(
@@ -115,11 +127,6 @@ def _tidy(scene: Scene) -> None:
     """Nobody needs weights of units any more; some may be of workers that died after they had said that all is done."""
     for unit in scene.store.units(scene.study):
         forget(scene.folder / unit)
-
-
-def _fresh(seed: int, used: int, count: int) -> list[int]:
-    """Seeds that neither the search nor the confirmation so far has used."""
-    return [(seed + 1 + used + number) % 2**32 for number in range(count)]
 
 
 # ------------------------------------------------------------------ what the budget holds
@@ -249,7 +256,7 @@ def _protocol(
         "batch_size": problem.batch_size,
         "metric": problem.metric.name,
         "seed": worker.scene.seed,
-        "outer": worker.besides.outer,
+        "outer": worker.scene.outer,
         "seeds_confirmed": len(trained[best]),
         "sampler": worker.scene.sampler,
         "budget": str(worker.budget),

@@ -44,7 +44,8 @@ class Tell(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Scene:
-    """What all batches of a study share. folder: where weights are kept between rungs."""
+    """What all batches of a study share. folder: where weights are kept between rungs. outer: which fifth of the rows
+    is the test part."""
 
     study: str
     problem: Problem
@@ -56,6 +57,7 @@ class Scene:
     owner: str
     folder: Path
     lease: float
+    outer: int = 0
 
     @property
     def higher(self) -> bool:

@@ -104,6 +104,13 @@ def allot(trainings: int, seeds: int, found: int) -> Allotment:
     return Allotment(1, max(1, min(seeds, trainings // (1 + ALWAYS))))
 
 
+def too_small(given: str, enough: str) -> DampenError:
+    return DampenError(
+        "The budget must hold one configuration, the baseline and the default, searched and confirmed; "
+        f"{given} do not. Give it {enough}."
+    )
+
+
 def smallest_trainings() -> int:
     """The fewest trainings' worth that hold one configuration, baseline and default, once to search and once to
     confirm."""

@@ -152,12 +152,16 @@ def _row(evidence: Evidence, notes: list[str]) -> dict[str, str]:
         "recipe": evidence.recipe,
         "score": number(evidence.score, metric),
         "gain": f"{signed(evidence.effect, metric)} {interval(evidence.low, evidence.high, metric)}",
-        "p": f"{evidence.p:.3f}" if evidence.p >= 0.001 else "<.001",
+        "p": p_in_words(evidence.p),
         "new": new,
         "cost": "" if evidence.cost is None else f"{evidence.cost:.1f}",
         "verdict": verdict(evidence),
         "note": "; ".join(notes),
     }
+
+
+def p_in_words(p: float) -> str:
+    return f"{p:.3f}" if p >= 0.001 else "<.001"
 
 
 def number(value: float, metric: str) -> str:

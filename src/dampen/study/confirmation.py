@@ -33,6 +33,11 @@ UNIT = "confirmation"
 WITHOUT = "without "
 
 
+def fresh_seeds(seed: int, count: int, used: int = 0) -> list[int]:
+    """Seeds that neither the search nor, as far as `used` tells, the confirmation has used."""
+    return [(seed + 1 + used + number) % 2**32 for number in range(count)]
+
+
 def best_found(trials: Sequence[FrozenTrial], higher: bool, count: int) -> list[Recipe]:
     """The recipes of the best configurations that trained to their end, best first; each recipe once."""
     complete = [t for t in trials if t.state == TrialState.COMPLETE and t.user_attrs["kind"] == CONFIGURATION]

@@ -17,7 +17,7 @@ from ..recipe import Recipe, from_dict
 from ..settings import Settings
 from ..training.fitted import Fitted
 from ..training.history import History
-from .comparison import WIDTH, interval, number, read, signed, strict
+from .comparison import WIDTH, interval, number, p_in_words, read, signed, strict
 from .confirmation import WITHOUT
 
 VERSION = 1
@@ -35,8 +35,8 @@ class SearchResult:
     or default or baseline. recipes: of everybody who was confirmed, by name. evidence: the winner against baseline
     and default, on the test part. ablation: the winner without each ingredient, against the winner. scores: per
     recipe, {"validation": [one per seed], "metric": [on the test part], "loss": [...]}. leaders: the best
-    configurations of the search, with validation scores. importance: share of the ranking that a switch or a strength
-    explains. curve: test scores at shares of the training rows, where asked for. protocol: data, model, settings,
+    configurations of the search, with validation scores. importance: share of the ranking that a switch or the learning
+    rate explains. curve: test scores at shares of the training rows, where asked for. protocol: data, model, settings,
     budget, how often the test part was opened. trained: the network to hand over; not part of the record.
     """
 
@@ -182,8 +182,8 @@ class SearchResult:
         for e in self.ablation:
             worth = {"real gain": "harmful", "harmful": "real gain"}.get(verdict(e), verdict(e))
             worth = worth if e.seeds >= FEWEST_SEEDS else "too few seeds"
-            p = "<.001" if e.p < 0.001 else f"{e.p:.3f}"
-            lines.append(f"{e.recipe.removeprefix(WITHOUT):<{FIRST}} {_gain(e, -1):<29} {p:>5} {worth}")
+            name = e.recipe.removeprefix(WITHOUT)
+            lines.append(f"{name:<{FIRST}} {_gain(e, -1):<29} {p_in_words(e.p):>5} {worth}")
         return lines
 
     def _curve(self) -> list[str]:

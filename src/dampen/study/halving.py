@@ -9,7 +9,7 @@ Jamieson and Talwalkar, Non-stochastic Best Arm Identification and Hyperparamete
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from ..recipe import Recipe
 from ..vocabulary import LATE
@@ -55,10 +55,15 @@ def acts_late(recipe: Recipe) -> bool:
     return any(getattr(technique, LATE, False) for technique in recipe.active.values())
 
 
+def stages(ends: Sequence[int], count: int) -> Iterator[tuple[int, int]]:
+    """(epochs, configurations) of each rung of a race of so many; at most so many, as a late one may run beside the
+    best."""
+    began = 0
+    for end in ends:
+        yield end - began, count
+        count, began = min(count, max(2, places(count))), end
+
+
 def epochs_of(ends: Sequence[int], count: int) -> int:
     """Epochs that a race of so many configurations trains in all."""
-    total, began = 0, 0
-    for end in ends:
-        total += count * (end - began)
-        count, began = min(count, max(2, places(count))), end  # a late one beside the best
-    return total
+    return sum(epochs * running for epochs, running in stages(ends, count))

@@ -25,7 +25,7 @@ def identity(problem: Problem, space: Space, *, sampler: str, budget: Budget, se
         "metric": problem.metric.name,
         "space": space.to_record(),
         "sampler": sampler,
-        "budget": str(budget),
+        "budget": f"{budget.amount:g} {budget.kind}",  # to the second, which str() is not
         "seeds": seeds,
         "seed": seed,
         "device": problem.device.type,

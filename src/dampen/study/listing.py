@@ -29,7 +29,7 @@ def _summary(store: Store, name: str) -> dict[str, Any]:
     return {
         "study": name,
         "data": about.get("identity", {}).get("data", ""),
-        "trials": len(store.trials(name)),
+        "trials": store.count(name),
         "state": "done" if answered else "confirming" if "confirmation" in units else "searching",
         "conclusion": answered["conclusion"] if answered else "",
     }

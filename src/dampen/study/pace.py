@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .halving import places, rungs
+from .halving import rungs, stages
 
 MOST_SEEN = 400
 """Epochs that the pace remembers: machines drift."""
@@ -47,11 +47,10 @@ class Pace:
 
     def race(self, configurations: int, epochs: int, always: int = 0) -> float:
         """Seconds of a race of so many configurations, beside `always` members that run to its end."""
-        total, before, count = 0.0, 0, configurations
-        for end in rungs(epochs, configurations):
+        total = 0.0
+        for stretch, count in stages(rungs(epochs, configurations), configurations):
             packs = min(self.packs, count + always)
-            total += (end - before) * self.epoch(count + always, packs) + self.setup * packs
-            count, before = places(count), end
+            total += stretch * self.epoch(count + always, packs) + self.setup * packs
         return total
 
     def trainings(self, count: int, epochs: int, recipes: int) -> float:

@@ -12,20 +12,16 @@ from torch import nn
 from ..data.dataset import as_dataset
 from ..data.split import with_outer
 from ..errors import DampenError
+from ..evidence.verdict import USUAL_SEEDS
 from ..models import network_for
 from ..recipe import Recipe
-from ..settings import check_outer, check_seed
+from ..settings import BATCH_SIZE, EPOCHS, check_outer, check_seed
 from ..training.problem import Problem, as_device, check_fits
 from . import leases
 from .answer import answer
 from .batch import Scene
-from .budget import (
-    CONFIRMATION_SHARE,
-    Budget,
-    affordable,
-    parse_budget,
-    smallest_trainings,
-)
+from .budget import CONFIRMATION_SHARE, Budget, affordable, parse_budget, smallest_trainings, too_small
+from .confirmation import fresh_seeds
 from .curve import check_shares
 from .found import SearchResult
 from .identity import check_same, identity, new_name
@@ -35,9 +31,6 @@ from .sampling import check_sampler
 from .space import Narrowing, Space, space_of
 from .store import Store
 from .worker import Besides, News, Worker
-
-SEEDS = 12
-EPOCHS = 40
 
 
 class Beginning(NamedTuple):
@@ -58,9 +51,9 @@ def search(
     data: Any = "digits",
     *,
     budget: Any = 64,
-    seeds: int = SEEDS,
+    seeds: int = USUAL_SEEDS,
     epochs: int = EPOCHS,
-    batch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
     metric: str | None = None,
     preset: str = "quick",
     always: Sequence[str] = (),
@@ -107,7 +100,7 @@ def search(
     space = space_of(problem, layout, Narrowing(preset, tuple(always), tuple(without), ranges or {}))
     check_sampler(sampler, space)
     if data_curve:
-        check_shares(dataset, [check_seed(seed) + 1 + number for number in range(seeds)])
+        check_shares(dataset, fresh_seeds(check_seed(seed), seeds))
     _check_size(asked, problem)
     store = Store(storage)
     own = identity(problem, space, sampler=sampler, budget=asked, seeds=seeds, seed=check_seed(seed))
@@ -124,9 +117,9 @@ def search(
         packing = measured_packing(problem, seed)
     scene = Scene(
         name, problem, space, packing, sampler, seed, store, leases.own_name(), folder_of(storage, name),
-        leases.LEASE_SECONDS,
+        leases.LEASE_SECONDS, outer,
     )  # fmt: skip
-    worker = Worker(scene, asked, seeds, pace, watch, Besides(outer, bool(ablation), bool(data_curve)))
+    worker = Worker(scene, asked, seeds, pace, watch, Besides(bool(ablation), bool(data_curve)))
     if not resume:
         worker.probe()
         known = {"identity": own, "packing": packing.to_record(), "command": dict(command or {})}
@@ -155,10 +148,7 @@ def _check_size(budget: Budget, problem: Problem) -> None:
     while affordable((1 - CONFIRMATION_SHARE) * least * problem.epochs, problem.epochs) < 1:
         least += 1
     if budget.amount < least:
-        raise DampenError(
-            f"The budget must hold one configuration, the baseline and the default, searched and confirmed; "
-            f"{budget.amount:g}x do not. Give it {least}x or more."
-        )
+        raise too_small(f"{budget.amount:g}x", f"{least}x or more")
 
 
 def _known(study: str | None) -> str:

@@ -24,9 +24,9 @@ from ..recipe import Recipe
 from ..techniques import CATALOGUE, find
 from ..training.problem import Problem, check_recipe, suits
 from ..vocabulary import needs_of
+from .comparison import WIDTH
 
 LR = "optimizer.lr"
-WIDTH = 80
 KEYS = ("preset", "with", "without", "range")
 """What a file of a space may hold."""
 

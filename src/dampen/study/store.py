@@ -102,6 +102,13 @@ class Store:
         with self._database.reading() as connection:
             return rows.read(connection, self._tables, self._study(connection, name))
 
+    def count(self, name: str) -> int:
+        """How many trials a study has."""
+        trials = self._tables["trials"]
+        with self._database.reading() as connection:
+            mine = trials.c.study_id == self._study(connection, name)
+            return connection.scalar(sa.select(sa.func.count()).select_from(trials).where(mine)) or 0
+
     # ------------------------------------------------------------------ units of work
 
     def units(self, name: str) -> dict[str, Unit]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ..errors import DampenError
 from . import leases
 from .batch import Scene, Standing, Tell, members_of, run_batch, unit_name
-from .budget import ALWAYS, BATCH, CONFIRMATION_SHARE, FINALISTS, Budget, affordable, batches, duration
+from .budget import ALWAYS, BATCH, CONFIRMATION_SHARE, FINALISTS, Budget, affordable, batches, duration, too_small
 from .confirmation import UNIT as CONFIRMATION
 from .pace import Pace
 from .sampling import ask
@@ -32,10 +32,8 @@ class News(NamedTuple):
 
 
 class Besides(NamedTuple):
-    """What is asked for besides the winner: what each of its ingredients is worth, and whether more data would help.
-    outer: which fifth of the rows is the test part."""
+    """What is asked for besides the winner: what each of its ingredients is worth, and whether more data would help."""
 
-    outer: int = 0
     ablation: bool = True
     data_curve: bool = False
 
@@ -91,10 +89,7 @@ class Worker:
             least = (self.ready + self.pace.race(1, problem.epochs, ALWAYS)) / (1 - CONFIRMATION_SHARE)
             confirmed = self.pace.trainings(1 + ALWAYS, problem.epochs, 1 + ALWAYS) / CONFIRMATION_SHARE
             least = max(1.25 * least, 1.25 * confirmed)
-            raise DampenError(
-                f"The budget must hold one configuration, the baseline and the default, searched and confirmed; "
-                f"{duration(self.budget.amount)} do not. Give it {least:.0f}s or more, or fewer --epochs."
-            )
+            raise too_small(duration(self.budget.amount), f"{least:.0f}s or more, or fewer --epochs")
 
     def _for_search(self) -> float:
         """Seconds that are left for searching: all but what confirming will take, at least its share."""
