@@ -69,21 +69,22 @@ def work(folder, storage, said, *, copies=(), lease=None, batch=None, strike=Non
     has the epoch of the newest rung behind it. kill: when to kill oneself, as `kill_at` takes it.
     """
     from dampen import MLP
-    from dampen.study import budget, leases, sampling, worker
+    from dampen.study import leases, packing
     from dampen.study.search import search
 
     torch.set_num_threads(1)
     os.chdir(folder)
     leases.LEASE_SECONDS = lease or leases.LEASE_SECONDS
-    budget.BATCH = worker.BATCH = sampling.BATCH = batch or budget.BATCH
-    count, matching, began = 0, 0, time.perf_counter()
+    packing.BATCH = packing.FEW = batch or packing.BATCH
+    count, matching, most, began = 0, 0, 0, time.perf_counter()
     if kill is not None:
         kill_at(*kill)
 
     def watch(news):
-        nonlocal count, matching
+        nonlocal count, matching, most
         count += 1
-        rung = news.leaders[0].epoch if news.leaders else 0
+        most = max(most, len(news.leaders))  # fewer than that once some were cut
+        rung = min((standing.epoch for standing in news.leaders), default=0) if len(news.leaders) < most else 0
         if strike is not None and (f"searching {rung}" if "searching" in news.doing else news.doing).startswith(
             strike[0]
         ):

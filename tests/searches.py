@@ -25,7 +25,7 @@ PACKING = Packing(
     Ability(vmap=True, torch_randomness=False, bf16=False, images=False),
     lone=PackPlan((0,), (), "loop"),
     packed=PackPlan((0, 1, 2), (), "vmap"),
-    together=True,
+    gain=3.0,
     largest=64,
 )
 

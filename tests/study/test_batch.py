@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import numpy as np
@@ -14,7 +15,7 @@ from searches import WINE, scene, wine
 from dampen.data.dataset import from_arrays
 from dampen.study.answer import importance
 from dampen.study.batch import Tell, run_batch, told
-from dampen.study.halving import rungs
+from dampen.study.halving import Course
 from dampen.study.sampling import ask
 from dampen.study.space import Known
 from dampen.training.history import History
@@ -72,7 +73,7 @@ def test_every_member_is_a_trial_with_recipe_history_seconds_and_outcome(batch):
 
 def test_rungs_cut_the_worst_and_who_trained_on_scored_better(batch):
     _, trials, _ = batch
-    ends = rungs(6, COUNT)
+    ends = Course(6, 10).rungs(COUNT)
     raced = [t for t in trials if t.user_attrs["kind"] == "configuration"]
 
     assert ends == (2, 6)
@@ -105,13 +106,18 @@ def test_baseline_and_default_stay_to_the_end_and_are_in_the_first_batch_only(ba
     assert len(told(batch[0])) == COUNT, "the sampler learns from configurations"
 
 
-def test_what_is_told_of_a_rung_is_everybody_who_is_still_there(batch):
-    first, last = batch[2]
+def test_who_is_still_there_is_told_whenever_a_pack_has_come_to_a_rung(batch):
+    """Of a rung that all have come to, everybody who goes on; before that, the others as they were."""
+    _, _, told = batch
+    after_two = next(s for s in told if len(s) == 3 + 2)
 
-    assert {standing.name for standing in first} >= {"baseline", "default"}
-    assert len(first) == len(last) == 3 + 2
-    assert {standing.epoch for standing in first} == {2}
-    assert {standing.epoch for standing in last} == {6}
+    assert {standing.name for standing in after_two} >= {"baseline", "default"}
+    assert {standing.epoch for standing in after_two} == {2}
+    assert len(told[-1]) == 3 + 2
+    assert {standing.epoch for standing in told[-1]} == {6}
+    for before, after in itertools.pairwise(told):
+        epochs = {standing.name: standing.epoch for standing in before}
+        assert all(standing.epoch >= epochs.get(standing.name, 0) for standing in after)
 
 
 def test_weights_between_rungs_are_cleared_away(batch):
@@ -172,7 +178,7 @@ def test_the_sampler_and_the_importance_live_with_who_diverged(wild, tmp_path):
     raced = [t for t in wild if t.user_attrs["kind"] == "configuration"]
 
     shares = importance(wild, higher=True)
-    asked = ask(at.space, "tpe", raced, 8, seed=0, batch=1, higher=True)
+    asked = ask(at.space, "tpe", raced, 8, 9, seed=0, batch=1, higher=True)
 
     np.testing.assert_allclose(sum(shares.values()), 1.0)
     rates = np.log10([values["optimizer.lr"] for values, _ in asked])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from dampen import DampenError
 from dampen.study.budget import (
     ALWAYS,
-    BATCH,
     CONFIRMATION_SHARE,
     FINALISTS,
     Budget,
@@ -19,6 +20,7 @@ from dampen.study.budget import (
     search_epochs,
     smallest_trainings,
 )
+from dampen.study.halving import BATCH, FEW, Course
 
 
 @pytest.mark.parametrize(
@@ -61,38 +63,41 @@ def test_budgets_and_durations_in_words():
 
 
 def test_batches_hold_every_configuration_and_the_last_takes_a_small_rest():
-    assert [batches(n) for n in (1, 27, 28, 40, 41, 54, 64, 68)] == [
+    assert [batches(n, BATCH) for n in (1, 27, 28, 40, 41, 54, 64, 68)] == [
         *([1], [27], [28], [40], [27, 14], [27, 27], [27, 37], [27, 27, 14])
     ]
-    for count in range(1, 300):
-        sizes = batches(count)
+    assert [batches(n, FEW) for n in (8, 12, 14, 32)] == [[8], [12], [9, 5], [9, 9, 9, 5]]
+    for count, whole in itertools.product(range(1, 300), (BATCH, FEW)):
+        sizes = batches(count, whole)
         assert sum(sizes) == count
-        assert all(size == BATCH for size in sizes[:-1]), "the n-th batch begins at n times as many"
-        assert min(sizes) >= min(count, BATCH / 2)
-    assert batches(0) == []
+        assert all(size == whole for size in sizes[:-1]), "the n-th batch begins at n times as many"
+        assert min(sizes) >= min(count, whole / 2)
+    assert batches(0, BATCH) == []
 
 
+@pytest.mark.parametrize("batch", [BATCH, FEW])
 @pytest.mark.parametrize("epochs", [1, 2, 6, 40, 60])
-def test_the_most_that_fit_are_afforded(epochs):
+def test_the_most_that_fit_are_afforded(epochs, batch):
     """Held against trying every count."""
-    costs = {count: search_epochs(count, epochs) for count in range(200)}
+    course = Course(epochs, 10, batch)
+    costs = {count: search_epochs(count, course) for count in range(200)}
 
     for total in [*range(0, 90 * epochs, 7), 2.5 * epochs]:
         fitting = [count for count, cost in costs.items() if cost <= total]
         if max(fitting, default=0) < 150:
-            assert affordable(total, epochs) == max(fitting, default=0)
+            assert affordable(total, course) == max(fitting, default=0)
 
 
 def test_a_whole_batch_is_cheaper_than_one_nearly_whole():
     """It has a rung more; a budget between the two affords it."""
-    assert search_epochs(27, 60) < search_epochs(26, 60)
-    assert affordable(search_epochs(27, 60), 60) == 27
+    assert search_epochs(27, Course(60, 10)) < search_epochs(26, Course(60, 10))
+    assert affordable(search_epochs(27, Course(60, 10)), Course(60, 10)) == 27
 
 
 def test_a_large_budget_is_divided_in_no_time():
-    count = affordable(1e5 * 60, 60)
+    count = affordable(1e5 * 60, Course(60, 10))
 
-    assert search_epochs(count, 60) <= 6e6
+    assert search_epochs(count, Course(60, 10)) <= 6e6
     assert count > 10_000
 
 
@@ -119,7 +124,8 @@ def test_an_allotment_by_hand():
 def test_the_smallest_trainings_hold_one_configuration_searched_and_confirmed(epochs):
     least = smallest_trainings()
 
-    assert affordable((1 - CONFIRMATION_SHARE) * least * epochs, epochs) >= 1
+    course = Course(epochs, 10)
+    assert affordable((1 - CONFIRMATION_SHARE) * least * epochs, course) >= 1
     assert int(CONFIRMATION_SHARE * least) >= 1 + ALWAYS
     fewer = least - 1
-    assert affordable((1 - CONFIRMATION_SHARE) * fewer * epochs, epochs) < 1 or CONFIRMATION_SHARE * fewer < 1 + ALWAYS
+    assert affordable((1 - CONFIRMATION_SHARE) * fewer * epochs, course) < 1 or CONFIRMATION_SHARE * fewer < 1 + ALWAYS

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from dampen import EMA, L2, SWA, CosineAnnealing, Dropout, OneCycle, Recipe, SnapshotEnsemble
-from dampen.study.halving import LATE_SHARE, acts_late, epochs_of, places, rungs, survivors
+from dampen.study.halving import LATE_SHARE, Course, acts_late, epochs_of, places, survivors
 from dampen.techniques import CATALOGUE
 
 LATE = {
@@ -48,13 +48,21 @@ def test_a_recipe_acts_late_where_one_of_its_active_techniques_does(technique):
     ],
 )
 def test_rungs_by_hand(epochs, count, ends):
-    assert rungs(epochs, count) == ends
+    assert Course(epochs, 39).rungs(count) == ends
+
+
+def test_an_epoch_of_many_steps_is_looked_at_at_once():
+    assert Course(10, 39).rungs(32) == (2, 3, 10)
+    assert Course(10, 40).rungs(32) == (1, 3, 10)
+    assert Course(2, 40).rungs(32) == (1, 2)
+    assert Course(1, 40).rungs(32) == (1,)
+    assert Course(60, 40).rungs(27) == Course(60, 39).rungs(27)
 
 
 @pytest.mark.parametrize("epochs", range(1, 200, 7))
 def test_rungs_rise_from_2_to_the_last_epoch_and_every_cut_leaves_somebody(epochs):
     for count in range(90):
-        ends = rungs(epochs, count)
+        ends = Course(epochs, 10).rungs(count)
         assert list(ends) == sorted(set(ends))
         assert ends[-1] == epochs
         assert ends[0] >= min(2, epochs)

@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 from searches import space
 
 from dampen import DampenError
-from dampen.study.budget import BATCH
+from dampen.study.halving import BATCH
 from dampen.study.sampling import GRID_POINTS, SAMPLERS, ask, check_sampler, grid_size
 
 QUICK = space()
@@ -44,7 +44,7 @@ def told(space, asked, value=planted, state=TrialState.COMPLETE):
 
 
 def batch(sampler="tpe", trials=(), count=BATCH, seed=0, number=0, of=QUICK, higher=True):
-    return ask(of, sampler, trials, count, seed=seed, batch=number, higher=higher)
+    return ask(of, sampler, trials, count, number * BATCH, seed=seed, batch=number, higher=higher)
 
 
 def values_of(asked):

@@ -13,7 +13,7 @@ from dampen import MLP, DampenError, Recipe
 from dampen.contracts import tunables
 from dampen.data.dataset import from_arrays
 from dampen.presets import DEFAULT, PRESETS, alone
-from dampen.study.budget import BATCH
+from dampen.study.halving import BATCH
 from dampen.study.sampling import AtRandom, ask
 from dampen.study.space import Known, Narrowing, Range, load_narrowing, parse_ranges, space_of
 from dampen.techniques import ASKED_FOR, CATALOGUE
@@ -160,7 +160,7 @@ def test_a_stored_configuration_is_the_same_recipe_again(preset, world):
     """Asked in any order, repeated in the space's own."""
     found = space(preset, world=world)
 
-    for values, recipe in ask(found, "random", [], BATCH, seed=3, batch=0, higher=True):
+    for values, recipe in ask(found, "random", [], BATCH, 0, seed=3, batch=0, higher=True):
         again = found.choose(Known(values))
         assert repr(again) == repr(recipe)
         assert set(values) == {n for n in found.optional if n in values} | (set(values) & set(found.ranges))
@@ -207,7 +207,7 @@ def test_a_logarithmic_range_is_sampled_evenly_in_the_logarithm():
 def test_always_is_on_in_every_configuration_and_has_no_switch():
     found = space(always=("MixUp", "SAM"))
 
-    recipes = [asked.recipe for asked in ask(found, "random", [], 20, seed=0, batch=0, higher=True)]
+    recipes = [asked.recipe for asked in ask(found, "random", [], 20, 0, seed=0, batch=0, higher=True)]
 
     assert all({"MixUp", "SAM"} <= recipe.named.keys() for recipe in recipes)
     assert not {"MixUp", "SAM"} & {*found.optional}
@@ -223,7 +223,7 @@ def test_a_range_narrows_and_brings_its_technique_along():
 
     assert found.ranges["MixUp.alpha"] == Range(0.1, 0.5, tunables(find("MixUp"))["alpha"].log)
     assert "SAM" in found.optional
-    for values, recipe in ask(found, "random", [], 30, seed=0, batch=0, higher=True):
+    for values, recipe in ask(found, "random", [], 30, 0, seed=0, batch=0, higher=True):
         assert 0.8 <= recipe.optimizer.beta1 <= 0.9
         assert 0.1 <= recipe.strengths.get("MixUp.alpha", 0.3) <= 0.5
         assert recipe.strengths.get("SAM.rho", 0.02) == 0.02

@@ -87,7 +87,7 @@ def test_two_batches_of_a_grid_that_are_asked_at_once_share_no_point():
     problem = Problem(as_dataset("digits"), MLP((16,)), 6, 64)
     narrowing = Narrowing("quick", (), ("MixUp", "Cutout", "RandomAffine", "OneCycle", "EarlyStopping"), {})
     space = space_of(problem, check_fits(problem, Recipe()), narrowing)
-    batches = [ask(space, "grid", [], 27, seed=0, batch=number, higher=True) for number in (0, 1)]
+    batches = [ask(space, "grid", [], 27, 27 * number, seed=0, batch=number, higher=True) for number in (0, 1)]
     points = {repr(sorted(asked.values.items())) for batch in batches for asked in batch}
     assert len(points) == 2 * 27
 

@@ -15,8 +15,9 @@ import dampen
 from dampen import MLP, DampenError
 from dampen.data.dataset import from_arrays
 from dampen.data.split import split, with_outer
-from dampen.study.budget import BATCH, Budget
+from dampen.study.budget import Budget
 from dampen.study.found import SearchResult
+from dampen.study.halving import BATCH
 from dampen.study.listing import stored, studies
 from dampen.study.pace import Pace
 from dampen.study.store import Store
@@ -97,7 +98,7 @@ def test_a_search_that_is_over_is_not_expected_again(tmp_path):
     before = worker.expected()
     worker.over = True
 
-    np.testing.assert_allclose(before - worker.expected(), worker.pace.race(27, 6, 2), atol=5.0)
+    np.testing.assert_allclose(before - worker.expected(), worker.pace.race(27, worker.course, 2), atol=5.0)
 
 
 def test_the_answer_is_stored_and_comes_back(answer):

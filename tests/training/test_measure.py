@@ -26,7 +26,7 @@ def planned(problem, times, monkeypatch, ability=ABLE, members=MEMBERS):
     """The measured plan, where a step of a candidate takes `times(candidate)`."""
     asked = []
 
-    def told(_problem, _members, candidates):
+    def told(_problem, _members, candidates, _runs):
         asked.extend(candidates)
         return {candidate: times(candidate) for candidate in candidates}
 

@@ -56,7 +56,7 @@ def trained_by_us(problem, recipe):
 
 def trained_by_torch(problem, run, make):
     """The hand-written loop over the same batches, from the same initial weights."""
-    facts = problem.facts(problem.split(1).train)
+    facts = problem.facts(1)
     model = build(problem.model, facts, 1, problem.dtype)
     adopt(model, facts)
     optimizer = make(list(model.parameters()))

@@ -198,12 +198,33 @@ def test_scores_at_a_rung_are_of_what_would_be_handed_over():
     member = Member("", recipe, 1)
     race = Race(problem, [member], [plan_for(problem, recipe, 1, lift="loop")])
 
-    race.to(3)
+    race.to(3, arrived=(scores := {}).update)
     (ended,) = fit_pack(short, [member], plan_for(short, recipe, 1, lift="loop"))
 
-    torch.testing.assert_close(race.scores()[0], ended.validation, **TOLERANCE)
+    torch.testing.assert_close(scores[0], ended.validation, **TOLERANCE)
     losses = [record["val_loss"] for record in ended.history.epochs]
     torch.testing.assert_close(ended.validation["loss"], min(losses))
+
+
+def test_a_pack_that_all_stay_in_goes_on_with_its_recordings():
+    problem = small_problem(epochs=4)
+    members = [Member("", Recipe((), Adam(lr=0.01)), seed) for seed in range(3)]
+    packs = [packs_of(problem, members, [index])[0] for index in range(3)]
+    race = Race(problem, members, packs)
+    race.to(2)
+    first, _, third = race.trainings
+    race.leave([1])
+
+    race.regroup([packs[2], packs[0]])
+    assert race.trainings[0] is third
+    assert race.trainings[1] is first
+    race.regroup(packs_of(problem, members, [0, 2]))
+    assert not {first, third} & set(race.trainings)
+    race.to(4)
+
+    alone = Race(problem, members, packs[:1])
+    alone.to(4)
+    torch.testing.assert_close(race.done[0].params, alone.done[0].params, **TOLERANCE)
 
 
 def test_watchers_hear_of_every_epoch_how_many_were_in_it():

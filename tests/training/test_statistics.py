@@ -69,8 +69,7 @@ def test_it_is_torchs_averaged_model_with_statistics_of_update_bn():
     problem = problem_of(lambda: Network(rate=0.0))
     run, batches = trained(problem, Recipe(SWA(0.5), Adam(lr=0.01)))
 
-    rows = problem.split(1).train
-    model = prepare(problem, Recipe(), 1, problem.facts(rows)).model.train()
+    model = prepare(problem, Recipe(), 1, problem.facts(1)).model.train()
     optimizer, average = torch.optim.Adam(model.parameters(), lr=0.01), AveragedModel(model)
     for epoch in range(EPOCHS):
         for taken in run.order(epoch)[0]:

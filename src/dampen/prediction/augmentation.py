@@ -38,7 +38,7 @@ def augmented(fitted: Fitted, inputs: Any, techniques: Any, *, num_passes: int =
     problem, recipe, model = fitted.problem, as_recipe(techniques), fitted.model()
     rows = as_inputs(problem, inputs)
     layout = layout_of(model, problem.example(2))
-    facts = problem.facts(problem.split(fitted.member.seed).train)
+    facts = problem.facts(fitted.member.seed)
     _check(recipe, problem, layout)
     at = At(Clock(0, 1, 0, 1), facts, layout, batch_size=len(rows))
     strengths = {n: torch.tensor(v, dtype=problem.dtype, device=problem.device) for n, v in recipe.strengths.items()}

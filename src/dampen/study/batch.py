@@ -16,7 +16,7 @@ from ..training.history import History, plain_number, read_number
 from ..training.plan import PackPlan, Plan
 from ..training.problem import Member, Problem
 from ..training.race import Race
-from .halving import acts_late, rungs, survivors
+from .halving import Course, acts_late, survivors
 from .packing import Packing
 from .sampling import Asked, ask
 from .space import Known, Space
@@ -36,10 +36,10 @@ class Standing(NamedTuple):
 
 class Tell(NamedTuple):
     """Whom a batch tells how it goes. epochs: after every epoch of a pack, how many members it had and how long it
-    took. rung: at the end of a rung, everybody who is still there."""
+    took. standings: where a pack is at the end of a rung, everybody who is still there, at the last look."""
 
     epochs: Callable[[int, float], None]
-    rung: Callable[[Sequence[Standing]], None]
+    standings: Callable[[Sequence[Standing]], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +63,10 @@ class Scene:
     def higher(self) -> bool:
         return bool(self.problem.metric.higher_is_better)
 
+    @property
+    def course(self) -> Course:
+        return Course(self.problem.epochs, self.problem.steps_per_epoch, self.packing.batch)
+
     def value(self, score: float) -> float:
         """A score, turned so that higher is better; -inf for who has none."""
         return -math.inf if math.isnan(score) else score if self.higher else -score
@@ -82,19 +86,24 @@ def run_batch(scene: Scene, number: int, count: int, left: Mapping[str, Any], te
     record = dict(left) or _begun(scene, number, count)
     asked = [Asked(values, scene.space.choose(Known(values))) for values in record["asked"]]
     members = members_of(scene, asked, with_presets=number == 0)
-    ends, first = rungs(scene.problem.epochs, len(asked)), record["rung"]
+    ends, first = scene.course.rungs(len(asked)), record["rung"]
     seen = {int(i): {int(epoch): read_number(v) for epoch, v in of.items()} for i, of in record["seen"].items()}
     race = _taken_up(scene, members, record, ends, folder, tell)
     for rung, end in enumerate(ends[first:], first):
-        race.to(end, tell.epochs)
-        for index, scores in race.scores().items():
-            if not _diverged(race, index):  # it came no farther than the rung before
-                seen.setdefault(index, {})[end] = scores["metric"]
+
+        def arrived(scores: Mapping[int, Mapping[str, float]], end: int = end) -> None:
+            for index, of in scores.items():
+                if not _diverged(race, index):  # it came no farther than the rung before
+                    seen.setdefault(index, {})[end] = of["metric"]
+            tell.standings([_standing(members[i], of) for i, of in seen.items()])
+
+        race.to(end, tell.epochs, arrived)
         gone = {**race.leave_done(), **race.leave(_cut(scene, race, seen, end, len(asked)))}
         trials = [_trial(scene, asked, members, number, i, history, seen.pop(i, {})) for i, history in gone.items()]
         last = [_last(trial) for trial in trials if trial.intermediate_values]
-        tell.rung([_standing(members[i], of, end) for i, of in seen.items()] or last)
-        packs = scene.packing.packs(scene.problem, members, race.running)
+        tell.standings([_standing(members[i], of) for i, of in seen.items()] or last)
+        best_first = sorted(race.running, key=lambda i: -scene.value(seen[i][end]))
+        packs = scene.packing.packs(scene.problem, members, best_first)
         race.regroup(packs)
         standing = {i: {epoch: plain_number(value) for epoch, value in of.items()} for i, of in seen.items()}
         with saved(race, folder, record["weights"]) as weights:
@@ -152,8 +161,10 @@ def told(scene: Scene) -> list[FrozenTrial]:
 
 
 def _begun(scene: Scene, number: int, count: int) -> dict[str, Any]:
+    before = number * scene.course.batch
     asked = ask(
-        scene.space, scene.sampler, told(scene), count, seed=scene.seed, batch=number, higher=scene.higher
+        scene.space, scene.sampler, told(scene), count, before,
+        seed=scene.seed, batch=number, higher=scene.higher,
     )  # fmt: skip
     members = members_of(scene, asked, with_presets=number == 0)
     packs = scene.packing.packs(scene.problem, members, range(len(members))) if members else []
@@ -222,9 +233,9 @@ def _trial(
     )
 
 
-def _standing(member: Member, seen: Mapping[int, float], end: int) -> Standing:
+def _standing(member: Member, seen: Mapping[int, float]) -> Standing:
     name = str(member.recipe) if member.label == CONFIGURATION else member.label
-    return Standing(name, end, seen[end])
+    return Standing(name, max(seen), seen[max(seen)])
 
 
 def _last(trial: FrozenTrial) -> Standing:

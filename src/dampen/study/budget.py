@@ -8,7 +8,7 @@ import re
 from typing import Any, NamedTuple
 
 from ..errors import DampenError
-from .halving import ETA, epochs_of, rungs
+from .halving import Course, epochs_of
 
 CONFIRMATION_SHARE = 0.4
 """Of a budget in seconds or trainings, so much is kept for confirming what was found."""
@@ -16,8 +16,6 @@ FINALISTS = 4
 """At most so many of the best configurations are confirmed, besides baseline and default."""
 USUAL_SEEDS_OF_A_FINALIST = 8
 """Another finalist is worth having where each still gets so many seeds."""
-BATCH = ETA**3
-"""Configurations that are asked together: one of them trains to the end."""
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 LARGEST = 1_000_000
 """Of any unit: more is a slip of the finger."""
@@ -61,30 +59,31 @@ def parse_budget(text: Any) -> Budget:
     return Budget(kind, amount * UNITS.get(unit, 1.0))
 
 
-def batches(count: int) -> list[int]:
-    """How many configurations are asked together: batches of `BATCH`, the last one takes what is left if that is
-    less than half a batch."""
-    sizes = [BATCH] * (count // BATCH)
+def batches(count: int, size: int) -> list[int]:
+    """How many configurations are asked together: batches of `size`, the last one takes what is left if that is less
+    than half a batch."""
+    sizes = [size] * (count // size)
     rest = count - sum(sizes)
-    if not sizes or rest >= BATCH / 2:
+    if not sizes or rest >= size / 2:
         return [*sizes, rest] if rest else sizes
     return [*sizes[:-1], sizes[-1] + rest]
 
 
-def search_epochs(count: int, epochs: int) -> int:
+def search_epochs(count: int, course: Course) -> int:
     """Epochs that a search of so many configurations trains, baseline and default included."""
-    return ALWAYS * epochs + sum(epochs_of(rungs(epochs, size), size) for size in batches(count))
+    return ALWAYS * course.epochs + sum(epochs_of(course.rungs(size), size) for size in batches(count, course.batch))
 
 
-def affordable(total_epochs: float, epochs: int) -> int:
+def affordable(total_epochs: float, course: Course) -> int:
     """The most configurations whose search trains at most so many epochs. Looked for among all counts: a whole batch
     has a rung more than a smaller one, and may train fewer epochs."""
-    batch = search_epochs(BATCH, epochs) - ALWAYS * epochs
-    whole = max(0, int((total_epochs - ALWAYS * epochs) // batch))
+    always = ALWAYS * course.epochs
+    size, batch = course.batch, search_epochs(course.batch, course) - always
+    whole = max(0, int((total_epochs - always) // batch))
     before = max(0, whole - 1)  # the last one may take a small rest
-    left, first = total_epochs - before * batch, BATCH * (whole - before)
-    fitting = [count for count in range(first, first + BATCH) if search_epochs(count, epochs) <= left]
-    return BATCH * before + max(fitting, default=0)
+    left, first = total_epochs - before * batch, size * (whole - before)
+    fitting = [count for count in range(first, first + size) if search_epochs(count, course) <= left]
+    return size * before + max(fitting, default=0)
 
 
 class Allotment(NamedTuple):

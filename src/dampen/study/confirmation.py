@@ -24,7 +24,6 @@ from ..training.fitted import Fitted
 from ..training.problem import Member
 from ..training.race import Race
 from .batch import CONFIGURATION, Scene, Tell, as_records, packs_from
-from .halving import rungs
 from .weights import saved
 
 STAGES = 9
@@ -86,7 +85,7 @@ def train(
     this part of it is taken up."""
     problem = dataclasses.replace(scene.problem, blind=False)
     members = [Member(name, recipe, seed) for name, recipe in named.items() for seed in seeds]
-    stages = rungs(problem.epochs, STAGES)
+    stages = scene.course.rungs(STAGES)
     folder = scene.folder / UNIT / part
     if part not in record:
         packs = scene.packing.packs(problem, members, range(len(members)))

@@ -10,24 +10,38 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from ..recipe import Recipe
 from ..vocabulary import LATE
 
 ETA = 3
 """One in so many goes on."""
+BATCH = ETA**3
+"""Configurations that are asked together where networks gain by training together: one of them trains to the end."""
+FEW = ETA**2
+"""Where they gain nothing: the sampler learns sooner."""
 LATE_SHARE = 1 / 3
 """Of the places at the end of a rung, so many are for recipes that act late, while there are such."""
-FEWEST_EPOCHS = 2
-"""A first look before that sees the initial weights."""
+FIRST_STEPS = 40
+"""A look before that sees the initial weights; where an epoch is shorter there is one after two."""
 
 
-def rungs(epochs: int, count: int) -> tuple[int, ...]:
-    """The epochs at which that many configurations are cut, and the last one: 60 epochs and 27 configurations or
-    more give (2, 7, 20, 60)."""
-    levels = min(_log(count), _log(epochs / FEWEST_EPOCHS) + 1)
-    ends = [max(FEWEST_EPOCHS, round(epochs / ETA**level)) for level in range(levels, 0, -1)]
-    return (*sorted({end for end in ends if end < epochs}), epochs)
+class Course(NamedTuple):
+    """How a search goes: a whole training is so many epochs of so many steps, so many configurations are asked
+    together."""
+
+    epochs: int
+    steps: int
+    batch: int = BATCH
+
+    def rungs(self, count: int) -> tuple[int, ...]:
+        """The epochs at which that many configurations are cut, and the last one: 60 short epochs and 27 configurations
+        or more give (2, 7, 20, 60)."""
+        first = 1 if self.steps >= FIRST_STEPS else 2
+        levels = min(_log(count), _log(self.epochs / first) + 1)
+        ends = [max(first, round(self.epochs / ETA**level)) for level in range(levels, 0, -1)]
+        return (*sorted({end for end in ends if end < self.epochs}), self.epochs)
 
 
 def _log(number: float) -> int:

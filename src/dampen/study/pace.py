@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .halving import rungs, stages
+from .halving import Course, stages
 
 MOST_SEEN = 400
 """Epochs that the pace remembers: machines drift."""
@@ -45,10 +45,10 @@ class Pace:
         start = max(0.0, float((seconds - slope * sizes).mean()))
         return float(slope * members + start * packs)
 
-    def race(self, configurations: int, epochs: int, always: int = 0) -> float:
+    def race(self, configurations: int, course: Course, always: int = 0) -> float:
         """Seconds of a race of so many configurations, beside `always` members that run to its end."""
         total = 0.0
-        for stretch, count in stages(rungs(epochs, configurations), configurations):
+        for stretch, count in stages(course.rungs(configurations), configurations):
             packs = min(self.packs, count + always)
             total += stretch * self.epoch(count + always, packs) + self.setup * packs
         return total
@@ -65,7 +65,7 @@ class Pace:
             count += recipes
         return count
 
-    def largest_race(self, seconds: float, epochs: int, most: int, always: int) -> int:
+    def largest_race(self, seconds: float, course: Course, most: int, always: int) -> int:
         """The most configurations, up to `most`, whose race fits in so many seconds; 0 where none does."""
-        fitting: Sequence[int] = [n for n in range(1, most + 1) if self.race(n, epochs, always) <= seconds]
+        fitting: Sequence[int] = [n for n in range(1, most + 1) if self.race(n, course, always) <= seconds]
         return max(fitting, default=0)

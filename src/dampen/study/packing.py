@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,35 +26,42 @@ from ..training.plan import (
     threads,
 )
 from ..training.problem import Member, Problem
+from .halving import BATCH, FEW
 
-PROBED = 8
+PROBED = 4
 """Members of the pack that is measured beside a lone one."""
-PACKING_PAYS = 2.0
-"""Where a step of a network in a pack is so many times cheaper than alone, all train together, whatever rests."""
+TOGETHER_FROM = 1.7
+"""Where one more network in a pack is so many times cheaper than alone, all train together, whatever rests."""
 JOIN_BELOW = 4
 """Then so many of one kind make a pack of their own, without what rests."""
+APART_UP_TO = 1.35
+"""Where it is no cheaper than that everybody trains alone: what rests costs more (a quarter, with large layers)."""
 PROBE_STEPS = 4
+PROBE_SECONDS = 1.0
+"""After so many seconds no further pack is tried; the others take as long for each of their members."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Packing:
-    """lone, packed: how members run alone or two together, and in larger packs. together: whether members join packs
-    in which techniques of others rest. largest: members that fit in memory. measured: what this rests on."""
+    """lone, packed: how members run alone or two together, and in larger packs. gain: how many times cheaper
+    one more network in a pack is than alone. largest: members that fit in memory. measured: what this rests on."""
 
     ability: Ability
     lone: PackPlan
     packed: PackPlan
-    together: bool
+    gain: float
     largest: int
     measured: tuple[Measured, ...] = ()
 
+    @property
+    def batch(self) -> int:
+        """How many configurations are asked together."""
+        return BATCH if self.gain > APART_UP_TO else FEW
+
     def packs(self, problem: Problem, members: Sequence[Member], indexes: Sequence[int]) -> list[PackPlan]:
         """Packs that hold these of the members once."""
-        below, share = (JOIN_BELOW, 0.0) if self.together else (MERGE_BELOW, RIDING_SHARE)
-        chosen = [members[i] for i in indexes]
-        plan = make_plan(problem, chosen, self.ability, merge_below=below, riding_share=share)
         packs = []
-        for pack in plan.packs:
+        for pack in self._by_kind(problem, members, indexes):
             named = dataclasses.replace(pack, members=tuple(indexes[place] for place in pack.members))
             for part in cut(named, -(-len(named.members) // self.largest)):
                 how = self.packed if len(part.members) >= VMAP_FROM else self.lone
@@ -61,21 +69,32 @@ class Packing:
                 packs.append(dataclasses.replace(part, **{field: getattr(how, field) for field in fields}))
         return packs
 
+    def _by_kind(self, problem: Problem, members: Sequence[Member], indexes: Sequence[int]) -> list[PackPlan]:
+        """Packs of who can train together and gains by it; members are positions in `indexes`."""
+        below, share = (JOIN_BELOW, 0.0) if self.gain >= TOGETHER_FROM else (MERGE_BELOW, RIDING_SHARE)
+        chosen = [members[i] for i in indexes]
+        if self.gain > APART_UP_TO:
+            return list(make_plan(problem, chosen, self.ability, merge_below=below, riding_share=share).packs)
+        alone = [make_plan(problem, [member], self.ability).packs[0] for member in chosen]
+        return [dataclasses.replace(pack, members=(place,)) for place, pack in enumerate(alone)]
+
     def seconds_per_epoch(self, problem: Problem, members: Sequence[Member], packs: Sequence[PackPlan]) -> float:
-        """What an epoch of these packs takes, from a few steps of each."""
-        steps = problem.batching(len(problem.split(members[0].seed).train))[1]
-        total = 0.0
+        """What an epoch of these packs takes, from a few steps of as many of them as there is time for."""
+        began, total, tried = time.perf_counter(), 0.0, 0
         for pack in packs:
             with threads(pack.threads):
-                total += steps * seconds_of(ready(problem, members, pack), PROBE_STEPS)
-        return total
+                total += problem.steps_per_epoch * seconds_of(ready(problem, members, pack), PROBE_STEPS)
+            tried += len(pack.members)
+            if time.perf_counter() - began > PROBE_SECONDS:
+                break
+        return total * sum(len(pack.members) for pack in packs) / tried
 
     def to_record(self) -> dict[str, Any]:
         return {
             "ability": dataclasses.asdict(self.ability),
             "lone": dataclasses.asdict(self.lone),
             "packed": dataclasses.asdict(self.packed),
-            "together": self.together,
+            "gain": self.gain,
             "largest": self.largest,
             "measured": [measured._asdict() for measured in self.measured],
         }
@@ -84,7 +103,7 @@ class Packing:
     def from_record(record: Mapping[str, Any]) -> Packing:
         lone, packed = Plan.from_record({"packs": [record["lone"], record["packed"]]}).packs
         measured = tuple(Measured(**each) for each in record["measured"])
-        return Packing(Ability(**record["ability"]), lone, packed, record["together"], record["largest"], measured)
+        return Packing(Ability(**record["ability"]), lone, packed, record["gain"], record["largest"], measured)
 
 
 def _with_threads(pack: PackPlan) -> PackPlan:
@@ -102,8 +121,18 @@ def measured_packing(problem: Problem, seed: int) -> Packing:
     several = dataclasses.replace(whole, members=tuple(range(1, 1 + PROBED)))
     plan = measured_plan(problem, members, Plan((alone, several)), ability)
     lone, packed = (_with_threads(pack) for pack in plan.packs)
-    best = {size: min((m.milliseconds for m in plan.measured if m.members == size), default=0) for size in (1, PROBED)}
-    together = ability.vmap and PROBED * best[1] >= PACKING_PAYS * best[PROBED]
     free = SHARE * free_bytes(problem.device)
     largest = max(1, min(LARGEST_PACK, int(free // bytes_of_a_member(problem, members, lone))))
-    return Packing(ability, lone, packed, together, largest, plan.measured)
+    return Packing(ability, lone, packed, _gain(plan.measured) if ability.vmap else 1.0, largest, plan.measured)
+
+
+def _gain(measured: Sequence[Measured]) -> float:
+    """How many times cheaper one more network in a pack is than alone."""
+    took: dict[str, float] = {}
+    for m in measured:
+        if m.members == PROBED:
+            took.setdefault(m.lift, m.milliseconds)  # the lift is tried first, all else equal
+    if "vmap" not in took or "loop" not in took:  # so short trainings that beginning with a pack is what costs
+        return TOGETHER_FROM
+    alone = took["loop"] / PROBED
+    return alone / max((took["vmap"] - alone) / (PROBED - 1), 0.01 * alone)

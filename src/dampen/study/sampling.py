@@ -18,7 +18,6 @@ from optuna.trial import FrozenTrial
 
 from ..errors import DampenError, NoSuchName
 from ..recipe import Recipe
-from .budget import BATCH
 from .space import Range, Space
 
 SAMPLERS = ("tpe", "random", "grid")
@@ -39,14 +38,22 @@ class Asked(NamedTuple):
 
 
 def ask(
-    space: Space, sampler: str, told: Sequence[FrozenTrial], count: int, *, seed: int, batch: int, higher: bool
+    space: Space,
+    sampler: str,
+    told: Sequence[FrozenTrial],
+    count: int,
+    before: int,
+    *,
+    seed: int,
+    batch: int,
+    higher: bool,
 ) -> list[Asked]:
     """So many configurations, asked together; fewer where a grid ends. told: the trials of earlier batches, in the
-    order of their numbers. higher: whether a higher value is better. A batch of a grid begins where `batch` whole ones
-    end, whatever has been told: two processes at once never ask the same."""
+    order of their numbers. before: how many are asked in earlier batches; there a grid goes on, whatever has been told:
+    two processes at once never ask the same. higher: whether a higher value is better."""
     generator = np.random.default_rng([seed, batch])
     if sampler == "grid":
-        return list(itertools.islice(_grid(space, seed), batch * BATCH, batch * BATCH + count))
+        return list(itertools.islice(_grid(space, seed), before, before + count))
     if sampler == "random" or not told:
         return [_asked(space, AtRandom(space, generator), generator) for _ in range(count)]
     return _by_tpe(space, told, count, generator, higher)

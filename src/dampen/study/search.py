@@ -24,6 +24,7 @@ from .budget import CONFIRMATION_SHARE, Budget, affordable, parse_budget, smalle
 from .confirmation import fresh_seeds
 from .curve import check_shares
 from .found import SearchResult
+from .halving import Course
 from .identity import check_same, identity, new_name
 from .pace import Pace
 from .packing import Packing, measured_packing
@@ -145,7 +146,10 @@ def _check_size(budget: Budget, problem: Problem) -> None:
     if budget.kind != "trainings":
         return
     least = smallest_trainings()
-    while affordable((1 - CONFIRMATION_SHARE) * least * problem.epochs, problem.epochs) < 1:
+    while (
+        affordable((1 - CONFIRMATION_SHARE) * least * problem.epochs, Course(problem.epochs, problem.steps_per_epoch))
+        < 1
+    ):
         least += 1
     if budget.amount < least:
         raise too_small(f"{budget.amount:g}x", f"{least}x or more")

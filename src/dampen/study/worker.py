@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ..errors import DampenError
 from . import leases
 from .batch import Scene, Standing, Tell, members_of, run_batch, unit_name
-from .budget import ALWAYS, BATCH, CONFIRMATION_SHARE, FINALISTS, Budget, affordable, batches, duration, too_small
+from .budget import ALWAYS, CONFIRMATION_SHARE, FINALISTS, Budget, affordable, batches, duration, too_small
 from .confirmation import UNIT as CONFIRMATION
 from .pace import Pace
 from .sampling import ask
@@ -22,8 +22,8 @@ WAIT = 0.2
 
 
 class News(NamedTuple):
-    """share: of the whole, done. seconds_left: of the whole. doing: what runs, in words. leaders: the best of the
-    newest rung, best first."""
+    """share: of the whole, done. seconds_left: of the whole. doing: what runs, in words. leaders: those who
+    are still there, at the last look, best first."""
 
     share: float
     seconds_left: float
@@ -52,6 +52,7 @@ class Worker:
     ) -> None:
         self.scene, self.budget, self.seeds, self.pace, self.watch = scene, budget, seeds, pace, watch
         self.besides = besides
+        self.course = scene.course
         self.leaders: tuple[Standing, ...] = ()
         self.doing = "searching"
         self.over = False  # whether there is nothing left to search
@@ -63,8 +64,7 @@ class Worker:
         if self.budget.kind == "configurations":
             return int(self.budget.amount)
         if self.budget.kind == "trainings":
-            epochs = self.scene.problem.epochs
-            return affordable((1 - CONFIRMATION_SHARE) * self.budget.amount * epochs, epochs)
+            return affordable((1 - CONFIRMATION_SHARE) * self.budget.amount * self.course.epochs, self.course)
         return None
 
     # -------------------------------------------------------------- time
@@ -72,7 +72,7 @@ class Worker:
     def probe(self) -> None:
         """A few steps of what the first batch will train: the pace to begin with."""
         scene, problem = self.scene, self.scene.problem
-        first = ask(scene.space, "random", [], BATCH, seed=scene.seed, batch=0, higher=scene.higher)
+        first = ask(scene.space, "random", [], self.course.batch, 0, seed=scene.seed, batch=0, higher=scene.higher)
         members = members_of(scene, first, with_presets=True)
         packs = scene.packing.packs(problem, members, range(len(members)))
         began = time.perf_counter()
@@ -80,13 +80,12 @@ class Worker:
         self.pace.setup = (time.perf_counter() - began) / len(packs)
         self.pace.packs = len(packs)
         lone = [m.milliseconds for m in scene.packing.measured if m.members == 1]
-        steps = problem.batching(len(problem.split(scene.seed).train))[1]
         self.pace.learn(len(members), seconds)
         if lone:
-            self.pace.learn(1, steps * min(lone) / 1e3)
+            self.pace.learn(1, problem.steps_per_epoch * min(lone) / 1e3)
         self.ready = self.pace.elapsed
-        if self.budget.kind == "seconds" and self.pace.largest_race(self._for_search(), problem.epochs, 1, ALWAYS) < 1:
-            least = (self.ready + self.pace.race(1, problem.epochs, ALWAYS)) / (1 - CONFIRMATION_SHARE)
+        if self.budget.kind == "seconds" and self.pace.largest_race(self._for_search(), self.course, 1, ALWAYS) < 1:
+            least = (self.ready + self.pace.race(1, self.course, ALWAYS)) / (1 - CONFIRMATION_SHARE)
             confirmed = self.pace.trainings(1 + ALWAYS, problem.epochs, 1 + ALWAYS) / CONFIRMATION_SHARE
             least = max(1.25 * least, 1.25 * confirmed)
             raise too_small(duration(self.budget.amount), f"{least:.0f}s or more, or fewer --epochs")
@@ -104,8 +103,8 @@ class Worker:
         if self.count is None:
             return self.budget.amount
         epochs = self.scene.problem.epochs
-        sizes = [] if self.over else batches(self.count)
-        searched = sum(self.pace.race(n, epochs, ALWAYS if i == 0 else 0) for i, n in enumerate(sizes))
+        sizes = [] if self.over else batches(self.count, self.course.batch)
+        searched = sum(self.pace.race(n, self.course, ALWAYS if i == 0 else 0) for i, n in enumerate(sizes))
         if self.budget.kind == "trainings":
             recipes = 1 + ALWAYS
             count = int(CONFIRMATION_SHARE * self.budget.amount)
@@ -121,17 +120,16 @@ class Worker:
                 left = max(0.0, total - self.pace.elapsed)
                 self.watch(News(min(1.0, self.pace.elapsed / max(total, 1e-9)), left, self.doing, self.leaders))
 
-        def rung(standings: Sequence[Standing]) -> None:
-            ranked = sorted(standings, key=lambda s: -self.scene.value(s.score))
-            self.leaders = tuple(ranked)
+        def ranked(standings: Sequence[Standing]) -> None:
+            self.leaders = tuple(sorted(standings, key=lambda s: -self.scene.value(s.score)))
 
-        return Tell(epochs, rung)
+        return Tell(epochs, ranked)
 
     # -------------------------------------------------------------- work
 
     def search(self) -> None:
         """Take batches until the budget's share is used, then see to those that others left."""
-        sizes = None if self.count is None else batches(self.count)
+        sizes = None if self.count is None else batches(self.count, self.course.batch)
         tell = self.tell(self.expected())
         for number in itertools.count():
             size = self._size(number) if sizes is None else sizes[number] if number < len(sizes) else 0
@@ -143,14 +141,14 @@ class Worker:
                 break
         while others := self._unfinished():
             for number in others:
-                self._take(number, sizes[number] if sizes else BATCH, tell)
+                self._take(number, sizes[number] if sizes else self.course.batch, tell)
             time.sleep(WAIT if self._unfinished() else 0.0)
         self.over = True
 
     def _size(self, number: int) -> int:
         """How many configurations the next batch holds, where time decides."""
         always = ALWAYS if number == 0 else 0
-        return self.pace.largest_race(self._for_search(), self.scene.problem.epochs, BATCH, always)
+        return self.pace.largest_race(self._for_search(), self.course, self.course.batch, always)
 
     def _take(self, number: int, size: int, tell: Tell) -> int | None:
         """How many configurations were asked, or None where the batch is another's."""

@@ -56,7 +56,7 @@ class Fitted:
         )
 
     def _network(self, tensors: Tensors) -> nn.Module:
-        facts = self.problem.facts(self.problem.split(self.member.seed).train)
+        facts = self.problem.facts(self.member.seed)
         model = prepare(self.problem, self.member.recipe, self.member.seed, facts).model
         with torch.no_grad():  # by name, not by state dict: tied tensors and buffers that are not saved count too
             for name, parameter in model.named_parameters():

@@ -23,24 +23,29 @@ HOW = ("lift", "precision", "channels_last", "threads")
 MARGIN = 0.05
 """A candidate must be this much faster than what it replaces: the plan should not hang on noise."""
 ROUNDS, STEPS, WARM_UP = 4, 3, 2
+ENOUGH = 0.15
+"""Seconds per candidate after which no further round begins: long steps need no averaging."""
 
 
 def measured_plan(problem: Problem, members: Sequence[Member], plan: Plan, ability: Ability) -> Plan:
     """The plan with the fastest way to run each pack; as it was where training is too short to repay measuring."""
-    rows = len(problem.split(members[0].seed).train)
-    if problem.batching(rows)[1] * problem.epochs < FROM_STEPS:
+    if problem.steps_per_epoch * problem.epochs < FROM_STEPS:
         return plan
     sizes = [len(pack.members) for pack in plan.packs]
     best = {len(pack.members): pack for pack in reversed(plan.packs)}  # the first pack of each size
     known: dict[PackPlan, float] = {}
+    runs: dict[PackPlan, Run] = {}
     for field in HOW:
-        times = {size: _times(problem, members, _rivals(problem, pack, ability, field)) for size, pack in best.items()}
+        rivals = {size: _rivals(problem, pack, ability, field) for size, pack in best.items()}
+        times = {size: _times(problem, members, candidates, runs) for size, candidates in rivals.items()}
         for all_ in times.values():
             known |= {how: min(seconds, known.get(how, seconds)) for how, seconds in all_.items()}
         if field == "precision":
             best = _one_for_all(best, times, sizes)
         else:
             best = {size: _winner(best[size], all_) for size, all_ in times.items()}
+        stay = {_whatever_threads(pack) for pack in best.values()}
+        runs = {how: run for how, run in runs.items() if how in stay}
     measured = [
         Measured(len(how.members), how.lift, how.precision, how.channels_last, how.threads, 1e3 * seconds)
         for how, seconds in known.items()
@@ -85,21 +90,32 @@ def _rivals(problem: Problem, pack: PackPlan, ability: Ability, field: str) -> l
     return [pack, *(dataclasses.replace(pack, **{field: choice}) for choice in others)] if others else []
 
 
-def _times(problem: Problem, members: Sequence[Member], candidates: Sequence[PackPlan]) -> dict[PackPlan, float]:
-    """Seconds of a step of each candidate, the least of some turns; without those that fail."""
-    runs: dict[PackPlan, Run] = {}
+def _whatever_threads(pack: PackPlan) -> PackPlan:
+    return dataclasses.replace(pack, threads=0)
+
+
+def _times(
+    problem: Problem, members: Sequence[Member], candidates: Sequence[PackPlan], runs: dict[PackPlan, Run]
+) -> dict[PackPlan, float]:
+    """Seconds of a step of each candidate, the least of some turns; without those that fail. runs: those that are
+    ready, whatever threads they take; the others join them."""
+    turns: dict[PackPlan, list[float]] = {}
     with torch.no_grad():
         for candidate in candidates:
+            how = _whatever_threads(candidate)
             try:
-                runs[candidate] = ready(problem, members, candidate)
+                runs[how] = runs.get(how) or ready(problem, members, how)
+                turns[candidate] = []
             except RuntimeError:
                 if candidate is candidates[0]:  # what the rule chose must run, and says what is wrong
                     raise
-        turns: dict[PackPlan, list[float]] = {candidate: [] for candidate in runs}
+        began = time.perf_counter()
         for _ in range(ROUNDS):
-            for candidate, run in runs.items():
+            for candidate, seconds in turns.items():
                 with threads(candidate.threads):
-                    turns[candidate].append(seconds_of(run, STEPS))
+                    seconds.append(seconds_of(runs[_whatever_threads(candidate)], STEPS))
+            if time.perf_counter() - began > ENOUGH * len(turns):
+                break
     return {candidate: min(seconds) for candidate, seconds in turns.items()}
 
 

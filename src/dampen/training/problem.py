@@ -66,6 +66,7 @@ class Problem:
         object.__setattr__(self, "feed", feed)
 
     feed: Feed = dataclasses.field(init=False, repr=False)
+    _facts: dict[int, Facts] = dataclasses.field(default_factory=dict, init=False, repr=False)
 
     @property
     def targets(self) -> Tensor:
@@ -85,8 +86,13 @@ class Problem:
         parts = split(self.data, seed)
         return parts._replace(test=parts.test[:0]) if self.blind else parts
 
-    def facts(self, rows: Tensor) -> Facts:
-        """Of the training part of these rows."""
+    def facts(self, seed: int) -> Facts:
+        """Of this seed's training part."""
+        if seed not in self._facts:
+            self._facts[seed] = self._facts_of(self.split(seed).train)
+        return self._facts[seed]
+
+    def _facts_of(self, rows: Tensor) -> Facts:
         inputs, targets = self.feed.inputs, self.targets.to(self.feed.inputs.device)
         data = self.data
         facts = facts_of(inputs, targets, data.task, rows=rows, schema=data.schema, num_tokens=data.num_tokens)
@@ -95,12 +101,17 @@ class Problem:
     @functools.cached_property
     def facts_of_all(self) -> Facts:
         """For trying networks out."""
-        return self.facts(torch.arange(len(self.targets)))
+        return self._facts_of(torch.arange(len(self.targets)))
 
     def batching(self, num_rows: int) -> tuple[int, int]:
         """(rows in a batch, batches in an epoch): whole batches only; few rows are one batch of all of them."""
         size = min(self.batch_size, num_rows)
         return size, num_rows // size
+
+    @functools.cached_property
+    def steps_per_epoch(self) -> int:
+        """Of a training on a whole training part."""
+        return self.batching(len(self.split(0).train))[1]
 
 
 class Prepared(NamedTuple):

@@ -41,9 +41,15 @@ class Race:
     def running(self) -> list[int]:
         return [index for training in self.trainings for index in training.run.pack.indexes]
 
-    def to(self, epoch: int, watch: Callable[[int, float], None] | None = None) -> None:
+    def to(
+        self,
+        epoch: int,
+        watch: Callable[[int, float], None] | None = None,
+        arrived: Callable[[dict[int, dict[str, float]]], None] | None = None,
+    ) -> None:
         """Train every pack to this epoch. watch is called after every epoch of a pack with how many members it
-        had and the seconds it took."""
+        had and the seconds it took; arrived after every pack, with metric and loss on the validation part of what each
+        member would hand over now."""
         for training in self.trainings:
             with torch.no_grad(), threads(training.plan.threads):
                 while training.epoch < epoch and len(training.run.pack):
@@ -54,16 +60,10 @@ class Race:
                 if epoch >= self.problem.epochs:
                     training.finish(range(len(training.run.pack)), "finished")
                     training.run.pack = training.run.pack.select([])
-            self.done |= training.done
+                self.done |= training.done
+                if arrived is not None:
+                    arrived({index: f.validation for index, f in training.done.items()} | training.standing())
         self.epoch = epoch
-
-    def scores(self) -> dict[int, dict[str, float]]:
-        """Metric and loss on the validation part of what each member would hand over now."""
-        scores = {index: fitted.validation for index, fitted in self.done.items()}
-        for training in self.trainings:
-            with torch.no_grad(), threads(training.plan.threads):
-                scores |= training.standing()
-        return scores
 
     def leave(self, indexes: Collection[int]) -> dict[int, History]:
         """Cut these members, of which nothing but their histories is kept."""
@@ -85,10 +85,12 @@ class Race:
         return histories
 
     def regroup(self, packs: Sequence[PackPlan]) -> None:
-        """Go on in these packs, which hold everybody who is still running once."""
+        """Go on in these packs, which hold everybody who is still running once. A pack that all stay in goes on
+        with its recordings."""
         before = {i: (t, row) for t in self.trainings for row, i in enumerate(t.run.pack.indexes)}
         with torch.no_grad():
-            self.trainings = [self._continued(pack, before) for pack in packs]
+            whole = {t.plan: t for t in self.trainings if t.plan.members == tuple(t.run.pack.indexes)}
+            self.trainings = [whole.get(pack) or self._continued(pack, before) for pack in packs]
 
     def repeat(self, epoch: int, packs: Sequence[PackPlan], watch: Callable[[int, float], None] | None = None) -> None:
         """Train to this epoch once more, where it is known in which packs the others went on: who stands in none of

@@ -271,8 +271,7 @@ def start(problem: Problem, members: Sequence[Member], plan: PackPlan, train_sam
     """Build, adopt and rebuild every member's network, and stack them."""
     chosen = [members[i] for i in plan.members]
     parts = {member.seed: problem.split(member.seed) for member in chosen}
-    known = {seed: problem.facts(part.train) for seed, part in parts.items()}
-    splits, facts = [parts[member.seed] for member in chosen], [known[member.seed] for member in chosen]
+    splits, facts = [parts[member.seed] for member in chosen], [problem.facts(member.seed) for member in chosen]
     alike: dict[Any, Prepared] = {}  # of one seed and structure: their tensors are copied into the stacks
     prepared: list[Prepared] = []
     for member, fact in zip(chosen, facts, strict=True):
