@@ -58,7 +58,7 @@ def test_where_it_pays_all_train_together_but_who_cannot_rest():
 
 
 def test_where_it_does_not_pay_everybody_trains_alone_without_what_others_use():
-    packs = packed(packing.APART_UP_TO, reversed(ALL))
+    packs = packed(1.4, reversed(ALL))
 
     assert [pack.members for pack in packs] == [(index,) for index in reversed(ALL)]
     for pack in packs:
@@ -75,8 +75,8 @@ def test_everybody_is_in_one_pack_which_fits(gain):
 
 
 def test_few_are_asked_together_where_packs_do_not_pay():
-    assert dataclasses.replace(PACKING, gain=packing.APART_UP_TO).batch == FEW
-    assert dataclasses.replace(PACKING, gain=packing.APART_UP_TO + 0.1).batch == BATCH
+    assert dataclasses.replace(PACKING, gain=1.4).batch == FEW
+    assert dataclasses.replace(PACKING, gain=packing.TOGETHER_FROM).batch == BATCH
 
 
 def test_a_record_of_it_gives_it_again():
@@ -88,7 +88,7 @@ def test_as_many_packs_are_tried_as_there_is_time_for(monkeypatch):
     tried = []
     monkeypatch.setattr(packing, "ready", lambda _problem, _members, pack: tried.append(pack) or pack)
     monkeypatch.setattr(packing, "seconds_of", lambda pack, _count: 2.0 * len(pack.members))
-    packs = packed(packing.APART_UP_TO)
+    packs = packed(1.4)
     whole = PACKING.seconds_per_epoch(PROBLEM, MEMBERS, packs)
     assert len(tried) == len(packs)
     tried.clear()

@@ -15,8 +15,6 @@ from ..training.measure import measured_plan, ready, seconds_of
 from ..training.memory import SHARE, bytes_of_a_member, cut, free_bytes
 from ..training.plan import (
     LARGEST_PACK,
-    MERGE_BELOW,
-    RIDING_SHARE,
     VMAP_FROM,
     Ability,
     Measured,
@@ -30,12 +28,11 @@ from .halving import BATCH, FEW
 
 PROBED = 4
 """Members of the pack that is measured beside a lone one."""
-TOGETHER_FROM = 1.7
-"""Where one more network in a pack is so many times cheaper than alone, all train together, whatever rests."""
+TOGETHER_FROM = 1.5
+"""Where one more network in a pack is so many times cheaper than alone, all train together, whatever rests; else
+everybody trains alone: what rests would cost more (a quarter, with large layers)."""
 JOIN_BELOW = 4
-"""Then so many of one kind make a pack of their own, without what rests."""
-APART_UP_TO = 1.35
-"""Where it is no cheaper than that everybody trains alone: what rests costs more (a quarter, with large layers)."""
+"""So many of one kind make a pack of their own, without what rests."""
 PROBE_STEPS = 4
 PROBE_SECONDS = 1.0
 """After so many seconds no further pack is tried; the others take as long for each of their members."""
@@ -56,7 +53,7 @@ class Packing:
     @property
     def batch(self) -> int:
         """How many configurations are asked together."""
-        return BATCH if self.gain > APART_UP_TO else FEW
+        return BATCH if self.gain >= TOGETHER_FROM else FEW
 
     def packs(self, problem: Problem, members: Sequence[Member], indexes: Sequence[int]) -> list[PackPlan]:
         """Packs that hold these of the members once."""
@@ -71,10 +68,9 @@ class Packing:
 
     def _by_kind(self, problem: Problem, members: Sequence[Member], indexes: Sequence[int]) -> list[PackPlan]:
         """Packs of who can train together and gains by it; members are positions in `indexes`."""
-        below, share = (JOIN_BELOW, 0.0) if self.gain >= TOGETHER_FROM else (MERGE_BELOW, RIDING_SHARE)
         chosen = [members[i] for i in indexes]
-        if self.gain > APART_UP_TO:
-            return list(make_plan(problem, chosen, self.ability, merge_below=below, riding_share=share).packs)
+        if self.gain >= TOGETHER_FROM:
+            return list(make_plan(problem, chosen, self.ability, merge_below=JOIN_BELOW, riding_share=0.0).packs)
         alone = [make_plan(problem, [member], self.ability).packs[0] for member in chosen]
         return [dataclasses.replace(pack, members=(place,)) for place, pack in enumerate(alone)]
 

@@ -23,7 +23,7 @@ HOW = ("lift", "precision", "channels_last", "threads")
 MARGIN = 0.05
 """A candidate must be this much faster than what it replaces: the plan should not hang on noise."""
 ROUNDS, STEPS, WARM_UP = 4, 3, 2
-ENOUGH = 0.15
+ENOUGH = 0.3
 """Seconds per candidate after which no further round begins: long steps need no averaging."""
 
 
