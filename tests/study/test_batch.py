@@ -180,7 +180,7 @@ def test_the_sampler_and_the_importance_live_with_who_diverged(wild, tmp_path):
     shares = importance(wild, higher=True)
     asked = ask(at.space, "tpe", raced, 8, 9, seed=0, batch=1, higher=True)
 
-    np.testing.assert_allclose(sum(shares.values()), 1.0)
+    np.testing.assert_allclose(sum(s for n, s in shares.items() if "." not in n or n == "optimizer.lr"), 1.0)
     rates = np.log10([values["optimizer.lr"] for values, _ in asked])
     first = np.log10([t.params["optimizer.lr"] for t in raced])
     assert rates.mean() < first.mean()
@@ -204,6 +204,35 @@ def test_importance_is_of_what_decides():
 
     assert shares["optimizer.lr"] > 0.8
     assert importance(trials[:9], higher=True) == {}, "too few to say"
+
+
+def test_a_strength_counts_among_those_that_have_it():
+    """What half of the configurations use hangs on its strength alone; the others on the learning rate: planted."""
+    source = np.random.default_rng(0)
+    trials = []
+    for _ in range(80):
+        on, lr = bool(source.random() < 0.5), 10 ** source.uniform(-4, -1)
+        values = {"optimizer.lr": lr, "MixUp": on} | ({"MixUp.alpha": source.uniform(0.1, 0.5)} if on else {})
+        space = {
+            "optimizer.lr": FloatDistribution(1e-4, 1e-1, log=True),
+            "MixUp": CategoricalDistribution((False, True)),
+            "MixUp.alpha": FloatDistribution(0.1, 0.5),
+        }
+        trial = create_trial(
+            state=TrialState.PRUNED,
+            params=values,
+            distributions={name: space[name] for name in values},
+            intermediate_values={2: 10 * values["MixUp.alpha"] if on else -abs(np.log10(lr) + 2)},
+        )
+        trial.set_user_attr("kind", "configuration")
+        trials.append(trial)
+
+    shares = importance(trials, higher=True)
+
+    assert shares["MixUp.alpha"] > 0.8
+    np.testing.assert_allclose(shares["MixUp"] + shares["optimizer.lr"], 1.0)
+    few = [t for t in trials if "MixUp.alpha" not in t.params] + [t for t in trials if "MixUp.alpha" in t.params][:9]
+    assert "MixUp.alpha" not in importance(few, higher=True), "nine are too few to say"
 
 
 def test_a_batch_in_which_all_diverge_ends(tmp_path):

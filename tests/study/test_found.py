@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -57,7 +58,7 @@ def result(winner="found 1", against=None, ablation=(), metric="accuracy", seeds
             {"trial": 3, "score": score, "recipe": str(recipe)},
             {"trial": 0, "score": score, "recipe": "default"},
         ),
-        importance={"optimizer.lr": 0.7, "MixUp": 0.3},
+        importance={"optimizer.lr": 0.7, "MixUp": 0.26, "EMA": 0.04, "MixUp.alpha": 0.125},
         curve=tuple(curve),
         protocol={
             "metric": metric,
@@ -187,6 +188,12 @@ WIDEST = {
     "mse": {"score": 123456.0, "effect": -123456.0, "reach": 98765.0},
     "r2": {"score": -1234.5, "effect": -0.00012, "reach": math.inf},
 }
+
+
+def test_what_the_ranking_hung_on_is_told_and_small_shares_are_not():
+    told = words(result())
+    assert "What the ranking hung on: learning rate 70 %, MixUp 26 % Among those that have it: MixUp.alpha 12 %" in told
+    assert "hung on" not in words(replace(result(), importance={}))
 
 
 @pytest.mark.parametrize("winner", ["baseline", "default", "found 1"])

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
-from optuna.distributions import CategoricalDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from ..presets import BASELINE, DEFAULT
@@ -38,6 +38,8 @@ from .worker import WAIT, Worker, let_go
 
 MOST_LEADERS = 20
 FEWEST_FOR_IMPORTANCE = 10
+TREES = 32
+"""Of the forest that importance rests on."""
 MOST_SEEDS = 60
 """Fresh seeds that time left over is used for, at most."""
 FIRST_SHARE = 0.6
@@ -205,22 +207,34 @@ def _kind(trial: FrozenTrial) -> str:
 
 
 def importance(trials: Sequence[FrozenTrial], higher: bool) -> dict[str, float]:
-    """What share of a configuration's rank each switch and the learning rate explain, by functional ANOVA. Ranks: who
-    came farther is better, of those who came equally far who scored better.
+    """What share of a configuration's rank each switch and the learning rate explain; and each strength, of the rank
+    among those that have it, beside the learning rate. By functional ANOVA. Ranks: who came farther is better, of those
+    who came equally far who scored better.
 
     Hutter et al., An Efficient Approach for Assessing Hyperparameter Importance, 2014, ICML.
     """
-    races = [trial for trial in trials if _kind(trial) == CONFIGURATION]
-    switches = {n: d for t in races for n, d in t.distributions.items() if isinstance(d, CategoricalDistribution)}
-    always = {n: d for t in races[:1] for n, d in t.distributions.items() if all(n in o.params for o in races)}
-    if len(races) < FEWEST_FOR_IMPORTANCE:
+    ranked = sorted((t for t in trials if _kind(t) == CONFIGURATION), key=lambda trial: _came(trial, higher))
+    known = {name: d for trial in ranked for name, d in trial.distributions.items()}
+    switches = [name for name, d in known.items() if isinstance(d, CategoricalDistribution)]
+    always = [name for name in known if name not in switches and all(name in t.params for t in ranked)]
+    shares = _shares(ranked, {name: known[name] for name in (*switches, *always)})
+    for technique in switches:
+        own = [name for name in known if name.startswith(f"{technique}.")]
+        having = [trial for trial in ranked if all(name in trial.params for name in own)]
+        found = _shares(having, {name: known[name] for name in (*own, *always)}) if own else {}
+        shares |= {name: found[name] for name in own if name in found}
+    return shares
+
+
+def _shares(ranked: Sequence[FrozenTrial], params: Mapping[str, BaseDistribution]) -> dict[str, float]:
+    """Of these configurations, the worst first; nothing where they are too few. A switch that was not asked is off."""
+    if len(ranked) < FEWEST_FOR_IMPORTANCE:
         return {}
     study = optuna.create_study(direction="maximize")
-    for rank, trial in enumerate(sorted(races, key=lambda t: _came(t, higher))):
-        params = {name: trial.params.get(name, False) for name in {**always, **switches}}
-        told = optuna.trial.create_trial(params=params, distributions={**always, **switches}, value=float(rank))
-        study.add_trial(told)
-    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+    for rank, trial in enumerate(ranked):
+        values = {name: trial.params.get(name, False) for name in params}
+        study.add_trial(optuna.trial.create_trial(params=values, distributions=dict(params), value=float(rank)))
+    evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=TREES, seed=0)
     shares = optuna.importance.get_param_importances(study, evaluator=evaluator)
     return {name: float(share) for name, share in shares.items()}
 

@@ -23,6 +23,8 @@ from .confirmation import WITHOUT
 VERSION = 1
 LEADERS = 5
 """So many of the best configurations are shown."""
+MOST_SHARES, LEAST_SHARE = 5, 0.05
+"""What the ranking hung on is told of so many, and of who explains so much of it."""
 FIRST = 26
 """Width of a table's first column: longer than any technique's name."""
 
@@ -36,8 +38,9 @@ class SearchResult:
     and default, on the test part. ablation: the winner without each ingredient, against the winner. scores: per
     recipe, {"validation": [one per seed], "metric": [on the test part], "loss": [...]}. leaders: the best
     configurations of the search, with validation scores. importance: share of the ranking that a switch or the learning
-    rate explains. curve: test scores at shares of the training rows, where asked for. protocol: data, model, settings,
-    budget, how often the test part was opened. trained: the network to hand over; not part of the record.
+    rate explains, and a strength among those that have it. curve: test scores at shares of the training rows, where
+    asked for. protocol: data, model, settings, budget, how often the test part was opened. trained: the network to
+    hand over; not part of the record.
     """
 
     study: str
@@ -141,7 +144,7 @@ class SearchResult:
         return " ".join(told)
 
     def __str__(self) -> str:
-        parts = [self._leaders(), self._confirmed(), self._ablation(), self._curve()]
+        parts = [self._leaders(), self._importance(), self._confirmed(), self._ablation(), self._curve()]
         wrapped = textwrap.wrap(self.conclusion, WIDTH)
         return "\n".join(["\n\n".join("\n".join(part) for part in parts if part), "", *wrapped])
 
@@ -150,6 +153,20 @@ class SearchResult:
         for rank, leader in enumerate(self.leaders[:LEADERS], 1):
             head = f"{rank:>3}  {number(leader['score'], self.protocol['metric']):>8} "
             lines += textwrap.wrap(leader["recipe"], WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
+        return lines
+
+    def _importance(self) -> list[str]:
+        """What the ranking hung on, in words."""
+        known = {name.replace("optimizer.lr", "learning rate"): share for name, share in self.importance.items()}
+        told = {
+            "What the ranking hung on: ": {name: share for name, share in known.items() if "." not in name},
+            "Among those that have it: ": {name: share for name, share in known.items() if "." in name},
+        }
+        lines = []
+        for head, shares in told.items():
+            most = sorted(((share, name) for name, share in shares.items() if share >= LEAST_SHARE), reverse=True)
+            words = [f"{name} {share:.0%}".replace("%", " %") for share, name in most[:MOST_SHARES]]
+            lines += textwrap.wrap(head + ", ".join(words), WIDTH, subsequent_indent="    ") if words else []
         return lines
 
     def _confirmed(self) -> list[str]:
