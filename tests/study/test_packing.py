@@ -89,10 +89,13 @@ def test_as_many_packs_are_tried_as_there_is_time_for(monkeypatch):
     monkeypatch.setattr(packing, "ready", lambda _problem, _members, pack: tried.append(pack) or pack)
     monkeypatch.setattr(packing, "seconds_of", lambda pack, _count: 2.0 * len(pack.members))
     packs = packed(1.4)
-    whole = PACKING.seconds_per_epoch(PROBLEM, MEMBERS, packs)
+    whole, _ = PACKING.probed(PROBLEM, MEMBERS, packs)
     assert len(tried) == len(packs)
     tried.clear()
     monkeypatch.setattr(packing, "PROBE_SECONDS", 0.0)
 
-    assert PACKING.seconds_per_epoch(PROBLEM, MEMBERS, packs) == whole == 30 * PROBLEM.steps_per_epoch
+    one, setup = PACKING.probed(PROBLEM, MEMBERS, packs)
+
+    np.testing.assert_allclose([one, whole], 30 * PROBLEM.steps_per_epoch)
     assert len(tried) == 1
+    assert setup > 0

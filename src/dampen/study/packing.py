@@ -74,16 +74,18 @@ class Packing:
         alone = [make_plan(problem, [member], self.ability).packs[0] for member in chosen]
         return [dataclasses.replace(pack, members=(place,)) for place, pack in enumerate(alone)]
 
-    def seconds_per_epoch(self, problem: Problem, members: Sequence[Member], packs: Sequence[PackPlan]) -> float:
-        """What an epoch of these packs takes, from a few steps of as many of them as there is time for."""
-        began, total, tried = time.perf_counter(), 0.0, 0
+    def probed(self, problem: Problem, members: Sequence[Member], packs: Sequence[PackPlan]) -> tuple[float, float]:
+        """(seconds of an epoch of all these packs, seconds that beginning with one takes), from a few steps of as many
+        of them as there is time for."""
+        began, tried, total = time.perf_counter(), 0, 0.0
         for pack in packs:
             with threads(pack.threads):
                 total += problem.steps_per_epoch * seconds_of(ready(problem, members, pack), PROBE_STEPS)
-            tried += len(pack.members)
+            tried += 1
             if time.perf_counter() - began > PROBE_SECONDS:
                 break
-        return total * sum(len(pack.members) for pack in packs) / tried
+        share = sum(len(pack.members) for pack in packs[:tried]) / sum(len(pack.members) for pack in packs)
+        return total / share, (time.perf_counter() - began) / tried
 
     def to_record(self) -> dict[str, Any]:
         return {

@@ -145,11 +145,8 @@ def folder_of(storage: str | Path | None, study: str) -> Path:
 def _check_size(budget: Budget, problem: Problem) -> None:
     if budget.kind != "trainings":
         return
-    least = smallest_trainings()
-    while (
-        affordable((1 - CONFIRMATION_SHARE) * least * problem.epochs, Course(problem.epochs, problem.steps_per_epoch))
-        < 1
-    ):
+    least, course = smallest_trainings(), Course(problem.epochs, problem.steps_per_epoch)
+    while affordable((1 - CONFIRMATION_SHARE) * least * problem.epochs, course) < 1:
         least += 1
     if budget.amount < least:
         raise too_small(f"{budget.amount:g}x", f"{least}x or more")

@@ -75,9 +75,7 @@ class Worker:
         first = ask(scene.space, "random", [], self.course.batch, 0, seed=scene.seed, batch=0, higher=scene.higher)
         members = members_of(scene, first, with_presets=True)
         packs = scene.packing.packs(problem, members, range(len(members)))
-        began = time.perf_counter()
-        seconds = scene.packing.seconds_per_epoch(problem, members, packs)
-        self.pace.setup = (time.perf_counter() - began) / len(packs)
+        seconds, self.pace.setup = scene.packing.probed(problem, members, packs)
         self.pace.packs = len(packs)
         lone = [m.milliseconds for m in scene.packing.measured if m.members == 1]
         self.pace.learn(len(members), seconds)
