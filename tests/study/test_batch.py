@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
-from searches import WINE, scene, wine
+from searches import PACKING, WINE, scene, wine
 
 from dampen.data.dataset import from_arrays
 from dampen.study.answer import importance
@@ -118,6 +119,19 @@ def test_who_is_still_there_is_told_whenever_a_pack_has_come_to_a_rung(batch):
     for before, after in itertools.pairwise(told):
         epochs = {standing.name: standing.epoch for standing in before}
         assert all(standing.epoch >= epochs.get(standing.name, 0) for standing in after)
+
+
+def test_where_packs_do_not_pay_everybody_trains_alone_the_best_first(tmp_path):
+    at = dataclasses.replace(scene(tmp_path), packing=dataclasses.replace(PACKING, gain=1.0))
+    trials = ran(at)
+
+    _, second, *_ = at.store.units(at.study)["batch 0"].record["packs"]
+    alone = [pack["members"] for pack in second]
+    scores = {t.user_attrs["place"]: t.intermediate_values[2] for t in trials}
+    assert [len(members) for members in alone] == [1] * (3 + 2)
+    np.testing.assert_allclose(
+        [scores[place] for (place,) in alone], sorted((scores[place] for (place,) in alone), reverse=True)
+    )
 
 
 def test_weights_between_rungs_are_cleared_away(batch):

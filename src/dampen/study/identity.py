@@ -25,7 +25,7 @@ def identity(problem: Problem, space: Space, *, sampler: str, budget: Budget, se
         "metric": problem.metric.name,
         "space": space.to_record(),
         "sampler": sampler,
-        "budget": f"{budget.amount:g} {budget.kind}",  # to the second, which str() is not
+        "budget": f"{budget.amount:.12g} {budget.kind}",  # exactly, which str() is not
         "seeds": seeds,
         "seed": seed,
         "device": problem.device.type,

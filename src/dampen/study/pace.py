@@ -18,12 +18,14 @@ MOST_SEEN = 400
 class Pace:
     """An epoch of a pack of k members takes a + b * k seconds; beginning with a new pack takes some on top.
 
-    began: when the budget's time began, by time.perf_counter. packs: how many packs the members of a rung stood in."""
+    began: when the budget's time began, by time.perf_counter. packs: how many packs the members of a rung stood in.
+    apart: whether everybody trains alone."""
 
     began: float
     seen: list[tuple[int, float]] = dataclasses.field(default_factory=list)
-    packs: float = 1.0
+    packs: int = 1
     setup: float = 0.0
+    apart: bool = False
 
     @property
     def elapsed(self) -> float:
@@ -49,14 +51,17 @@ class Pace:
         """Seconds of a race of so many configurations, beside `always` members that run to its end."""
         total = 0.0
         for stretch, count in stages(course.rungs(configurations), configurations):
-            packs = min(self.packs, count + always)
+            packs = self._packs(count + always, count + always)
             total += stretch * self.epoch(count + always, packs) + self.setup * packs
         return total
 
     def trainings(self, count: int, epochs: int, recipes: int) -> float:
         """Seconds of so many whole trainings of so many recipes."""
-        packs = min(self.packs, recipes)
+        packs = self._packs(count, recipes)
         return epochs * self.epoch(count, packs) + self.setup * packs
+
+    def _packs(self, members: int, recipes: int) -> int:
+        return members if self.apart else min(self.packs, recipes)
 
     def most_trainings(self, seconds: float, epochs: int, recipes: int) -> int:
         """How many of them fit in so many seconds."""

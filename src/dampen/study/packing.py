@@ -51,9 +51,14 @@ class Packing:
     measured: tuple[Measured, ...] = ()
 
     @property
+    def apart(self) -> bool:
+        """Whether everybody trains alone."""
+        return self.gain < TOGETHER_FROM
+
+    @property
     def batch(self) -> int:
         """How many configurations are asked together."""
-        return BATCH if self.gain >= TOGETHER_FROM else FEW
+        return FEW if self.apart else BATCH
 
     def packs(self, problem: Problem, members: Sequence[Member], indexes: Sequence[int]) -> list[PackPlan]:
         """Packs that hold these of the members once."""
@@ -69,10 +74,10 @@ class Packing:
     def _by_kind(self, problem: Problem, members: Sequence[Member], indexes: Sequence[int]) -> list[PackPlan]:
         """Packs of who can train together and gains by it; members are positions in `indexes`."""
         chosen = [members[i] for i in indexes]
-        if self.gain >= TOGETHER_FROM:
-            return list(make_plan(problem, chosen, self.ability, merge_below=JOIN_BELOW, riding_share=0.0).packs)
-        alone = [make_plan(problem, [member], self.ability).packs[0] for member in chosen]
-        return [dataclasses.replace(pack, members=(place,)) for place, pack in enumerate(alone)]
+        if self.apart:
+            alone = [make_plan(problem, [member], self.ability).packs[0] for member in chosen]
+            return [dataclasses.replace(pack, members=(place,)) for place, pack in enumerate(alone)]
+        return list(make_plan(problem, chosen, self.ability, merge_below=JOIN_BELOW, riding_share=0.0).packs)
 
     def probed(self, problem: Problem, members: Sequence[Member], packs: Sequence[PackPlan]) -> tuple[float, float]:
         """(seconds of an epoch of all these packs, seconds that beginning with one takes), from a few steps of as many

@@ -53,6 +53,7 @@ class Worker:
         self.scene, self.budget, self.seeds, self.pace, self.watch = scene, budget, seeds, pace, watch
         self.besides = besides
         self.course = scene.course
+        pace.apart = scene.packing.apart
         self.leaders: tuple[Standing, ...] = ()
         self.doing = "searching"
         self.over = False  # whether there is nothing left to search
