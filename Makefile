@@ -27,7 +27,6 @@ bench: .venv/installed  ## every benchmark, one after the other (long)
 	for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
 
 pictures: .venv/installed  ## docs/techniques.md and a picture of what each technique does
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt matplotlib
 	$(BIN)/python docs/pictures.py
 
 build: .venv/installed  ## a wheel in dist/
@@ -38,5 +37,5 @@ clean:
 
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[postgres,export]' pytest pytest-xdist ruff mypy onnxruntime
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[postgres,export,tensorboard]' pytest pytest-xdist ruff mypy onnxruntime
 	touch $@

@@ -12,7 +12,7 @@ import dampen
 SRC = Path(dampen.__file__).parent
 FLOORS = {
     **dict.fromkeys(("contracts", "vocabulary", "randomness", "philox", "kernels", "errors", "reference"), 0),
-    **dict.fromkeys(("tensors", "modules", "images", "writing"), 0),
+    **dict.fromkeys(("tensors", "modules", "images", "writing", "history", "records"), 0),
     **dict.fromkeys(("techniques", "data", "models", "optimizers"), 1),
     **dict.fromkeys(("recipe", "presets", "settings", "recipe_file", "as_python"), 2),
     "training": 3,
@@ -107,7 +107,7 @@ def test_the_walk_over_imports_sees_lazy_absolute_and_relative_ones(tmp_path):
     assert {"study", "data", "models", "recipe", "presets", "cli"} <= lazy
     assert "evidence" in absolute
     assert {"contracts", "training"} <= set(rooms_of(SRC / "training" / "step.py"))
-    assert set(rooms_of(SRC / "study" / "comparison.py")) == {"errors", "evidence", "training"}
+    assert set(rooms_of(SRC / "study" / "comparison.py")) == {"errors", "evidence", "history", "records"}
 
 
 # ------------------------------------------------------------------ rooms with rules of their own

@@ -14,12 +14,12 @@ from optuna.trial import TrialState, create_trial
 from searches import PACKING, WINE, scene, wine
 
 from dampen.data.dataset import from_arrays
+from dampen.history import History
 from dampen.study.answer import importance
 from dampen.study.batch import Tell, run_batch, told
 from dampen.study.halving import Course
 from dampen.study.sampling import ask
 from dampen.study.space import Known
-from dampen.training.history import History
 
 COUNT = 9
 QUIET = Tell(lambda members, seconds: None, lambda standings: None)

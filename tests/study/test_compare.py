@@ -13,8 +13,8 @@ import dampen
 from dampen import L2, MLP, DampenError, Dropout, EarlyStopping, Recipe
 from dampen.data.dataset import from_arrays
 from dampen.evidence import verdict
+from dampen.history import History
 from dampen.study.comparison import Comparison
-from dampen.training.history import History
 
 
 @pytest.fixture(scope="module")

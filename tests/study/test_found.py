@@ -10,10 +10,10 @@ import pytest
 
 from dampen import EMA, Adam, BatchNorm, DampenError, Dropout, MixUp, OneCycle, RandomAffine, Recipe, WeightDecay
 from dampen.evidence import Evidence
+from dampen.history import History
 from dampen.presets import baseline, default
 from dampen.study.found import SearchResult
 from dampen.techniques import CATALOGUE
-from dampen.training.history import History
 
 LONG = Recipe(
     (

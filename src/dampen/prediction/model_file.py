@@ -24,9 +24,9 @@ from ..models import architecture
 from ..models.ensemble import Ensemble
 from ..recipe import Recipe
 from ..recipe_file import from_toml, to_toml
+from ..records import plain_number, read_number
 from ..settings import Settings
 from ..training.fitted import Fitted
-from ..training.history import plain_number, read_number
 from ..training.saving import Stored, difference, opened, write
 from .outline import outline
 from .passes import check_fitted

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from ..history import History
 from ..presets import BASELINE, DEFAULT, baseline, default
-from ..training.history import History, plain_number, read_number
+from ..records import plain_number, read_number
 from ..training.plan import PackPlan, Plan
 from ..training.problem import Member, Problem
 from ..training.race import Race

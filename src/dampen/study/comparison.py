@@ -14,7 +14,8 @@ from typing import Any
 from ..errors import DampenError
 from ..evidence import Evidence, conclusion, verdict
 from ..evidence.verdict import FEWEST_SEEDS, SHARES, would_have_been_noticed
-from ..training.history import History, plain_number, read_number
+from ..history import History
+from ..records import plain_number, read, strict
 
 VERSION = 1
 WIDTH = 80
@@ -174,23 +175,6 @@ def signed(value: float, metric: str) -> str:
 
 def interval(low: float, high: float, metric: str) -> str:
     return f"[{signed(low, metric)}, {signed(high, metric)}]"
-
-
-def strict(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: strict(v) for name, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [strict(v) for v in value]
-    return plain_number(value)
-
-
-def read(value: Any) -> Any:
-    """The inverse of `strict`."""
-    if isinstance(value, Mapping):
-        return {name: read(v) for name, v in value.items()}
-    if isinstance(value, list):
-        return [read(v) for v in value]
-    return read_number(value) if value is None or value in ("inf", "-inf") else value
 
 
 def notes_of(histories: list[History]) -> list[str]:

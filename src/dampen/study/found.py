@@ -12,12 +12,13 @@ from typing import Any
 from ..errors import DampenError
 from ..evidence import Evidence, sentence, verdict
 from ..evidence.verdict import FEWEST_SEEDS
+from ..history import History
 from ..presets import BASELINE, DEFAULT
 from ..recipe import Recipe, from_dict
+from ..records import read, strict
 from ..settings import Settings
 from ..training.fitted import Fitted
-from ..training.history import History
-from .comparison import WIDTH, interval, number, p_in_words, read, signed, strict
+from .comparison import WIDTH, interval, number, p_in_words, signed
 from .confirmation import WITHOUT
 
 VERSION = 1

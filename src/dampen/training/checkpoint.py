@@ -17,10 +17,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import DampenError, first_line
+from ..history import History
 from ..writing import whole
 from .epochs import Training
 from .fitted import Fitted
-from .history import History
 from .pack import Block, Pack
 
 VERSION = 1

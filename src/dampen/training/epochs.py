@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from ..contracts import Clock, Tensors
+from ..history import History
 from ..models.ensemble import averaged
 from ..recipe import decided, scheduled
 from .fitted import Fitted
-from .history import History
 from .metrics import LOSSES, standard_error
 from .plan import PackPlan
 from .problem import Member, Problem

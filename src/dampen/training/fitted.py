@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from ..contracts import Tensors
+from ..history import History
 from ..models.ensemble import Ensemble
 from ..settings import Settings
-from .history import History
 from .plan import PackPlan
 from .problem import Member, Problem, prepare
 

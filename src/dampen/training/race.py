@@ -13,11 +13,11 @@ from pathlib import Path
 
 import torch
 
+from ..history import History
 from . import checkpoint
 from .epochs import Training
 from .fit import TRAIN_SAMPLE
 from .fitted import Fitted
-from .history import History
 from .pack import Pack
 from .plan import PackPlan, threads
 from .problem import Member, Problem

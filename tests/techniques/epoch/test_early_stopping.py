@@ -8,10 +8,10 @@ import torch
 from helpers import agrees, rejects
 
 from dampen import SGD, Adam, DampenError, Decision, Recipe, reference, technique, tunable
+from dampen.history import History
 from dampen.laws import plan_for
 from dampen.techniques.epoch.early_stopping import EarlyStopping
 from dampen.training.fit import fit_pack
-from dampen.training.history import History
 from dampen.training.problem import Member
 from dampen.worlds import small_problem
 

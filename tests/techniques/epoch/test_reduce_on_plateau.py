@@ -7,8 +7,8 @@ from helpers import agrees, rejects
 
 from dampen import reference
 from dampen.contracts import Clock
+from dampen.history import History
 from dampen.techniques.epoch.reduce_on_plateau import ReduceOnPlateau
-from dampen.training.history import History
 
 
 def walked(technique, rate, losses):
