@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..errors import DampenError
 from ..training.fitted import Fitted
-from ..training.metrics import log_loss, right
+from ..training.metrics import calibration_bins, log_loss, right
 from .passes import check_fitted, outputs_of
 
 LOWEST, HIGHEST = 0.01, 100.0
@@ -100,8 +100,6 @@ def expected_calibration_error(probabilities: Any, labels: Any, num_bins: int = 
     if not bool(((classes >= 0) & (classes < shares.shape[1])).all()):
         low, high = classes.min().item(), classes.max().item()
         raise DampenError(f"Class numbers must be from 0 to {shares.shape[1] - 1}; got {low} to {high}.")
-    confidence, guesses = shares.max(-1)
-    edges = torch.arange(1, num_bins + 1, dtype=torch.float64, device=shares.device) / num_bins
-    places = torch.bucketize(confidence, edges).clamp(max=num_bins - 1)  # rounding may leave 1 behind
-    gaps = (guesses == classes.to(guesses.device)).double() - confidence
-    return (torch.zeros_like(edges).index_add_(0, places, gaps).abs().sum() / len(gaps)).item()
+    targets = torch.nn.functional.one_hot(classes.to(shares.device), shares.shape[1])
+    bins = calibration_bins(shares[None], targets[None], num_bins)
+    return ((bins["right"] - bins["confidence"]).abs().sum() / len(shares)).item()

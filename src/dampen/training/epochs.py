@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,7 +14,8 @@ from ..history import History
 from ..models.ensemble import averaged
 from ..recipe import decided, scheduled
 from .fitted import Fitted
-from .metrics import LOSSES, standard_error
+from .layers import chosen_layers, dead_fraction, histograms, layer_columns, ratio, zeros_fraction
+from .metrics import LOSSES, calibration, standard_error
 from .plan import PackPlan
 from .problem import Member, Problem
 from .run import Run, of_members
@@ -25,7 +27,11 @@ class Training:
     def __init__(self, problem: Problem, members: Sequence[Member], plan: PackPlan, run: Run) -> None:
         self.problem, self.members, self.plan, self.run = problem, members, plan, run
         self.epoch = 0
-        self.histories = {index: History() for index in plan.members}
+        metric = problem.metric
+        self.histories = {
+            index: History(metric=metric.name, higher_is_better=metric.higher_is_better) for index in plan.members
+        }
+        self.layers = chosen_layers(run.program.layout)
         self.done: dict[int, Fitted] = {}
         self.also: dict[int, list[Tensors]] = {index: [] for index in plan.members}
         self.schedules = {index: members[index].recipe.having("strengths") for index in plan.members}
@@ -44,6 +50,7 @@ class Training:
         looked = self._look(params, buffers)
         seconds = (time.perf_counter() - began) / len(self.run.pack)
         self._record(sums, looked, seconds)
+        self._look_at_layers(params)
         self._leave(params, buffers, sums["sound"] & looked["val_loss"].isfinite())
 
     # -------------------------------------------------------------- schedules
@@ -62,12 +69,19 @@ class Training:
 
     def _look(self, params: Tensors, buffers: Tensors) -> dict[str, Tensor]:
         """Loss and metric (K,) on the training sample and the validation part, and how sure the latter's loss is."""
-        looked, rows_of = {}, LOSSES[self.problem.data.task].rows
-        for part, name in (("sample", "train"), ("validation", "val")):
-            outputs, targets = self.run.predict(params, buffers, self.run.pack.rows[part])
+        rows, rows_of = self.run.pack.rows, LOSSES[self.problem.data.task].rows
+        *train, alive = self.run.watched(params, buffers, rows["sample"])
+        looked = {"dead_fraction": dead_fraction(alive)} if alive else {}
+        for name, (outputs, targets) in (
+            ("train", train),
+            ("val", self.run.predict(params, buffers, rows["validation"])),
+        ):
             losses = rows_of(outputs, targets)
             looked[f"{name}_loss"] = losses.mean(-1)
             looked[f"{name}_metric"] = self.problem.metric.score(outputs, targets)
+        weights = {name: params[name] for name in self.layers}
+        if weights:
+            looked["zeros_fraction"] = zeros_fraction(weights)
         return {**looked, "val_loss_error": standard_error(losses)}  # the loop ends with the validation part
 
     def _record(self, sums: dict[str, Tensor], looked: dict[str, Tensor], seconds: float) -> None:
@@ -78,6 +92,8 @@ class Training:
             "penalty_share": sums["penalty"] / sums["loss"],
             "gradient_norm": sums["gradient_norm"],
             "weight_norm": pack.block.data.norm(dim=1),
+            "weight_norm_l1": pack.block.data.norm(p=1, dim=1),
+            "update_ratio": ratio(pack.block.data, pack.before),
         }
         plain = {name: column.tolist() for name, column in columns.items()}
         for position, index in enumerate(pack.indexes):
@@ -90,6 +106,22 @@ class Training:
             }
             self.histories[index].epochs.append(record)
 
+    def _look_at_layers(self, params: Tensors) -> None:
+        pack = self.run.pack
+        served = {name: params[name] for name in self.layers}
+        columns = layer_columns(served, pack.params, pack.before_views)
+        for position, index in enumerate(pack.indexes):
+            layers = self.histories[index].layers
+            for name, found in columns.items():
+                for column, values in found.items():
+                    layers.setdefault(name, {}).setdefault(column, []).append(values[position])
+        if self.epoch in (1, (self.problem.epochs + 1) // 2):
+            self._remember_weights(pack.indexes, served)
+
+    def _remember_weights(self, indexes: Sequence[int], served: Tensors) -> None:
+        for index, layers in zip(indexes, histograms(served), strict=True):
+            self.histories[index].weights.append({"epoch": self.epoch, "layers": layers})
+
     # -------------------------------------------------------------- leaving
 
     def _leave(self, params: Tensors, buffers: Tensors, sound: Tensor) -> None:
@@ -98,6 +130,8 @@ class Training:
         best = [p for p, (_, keeps) in enumerate(decisions) if "best" in keeps and sound[p]]
         if best:
             pack.keep(best, params, buffers)
+            for position in best:
+                self.histories[pack.indexes[position]].served_epoch = self.epoch
         for p, (_, keeps) in enumerate(decisions):
             if "also" in keeps and sound[p]:
                 self.also[pack.indexes[p]].append(_of_member({**params, **buffers}, p))
@@ -122,8 +156,14 @@ class Training:
                 outputs = torch.where(self._kept()[:, None, None], outputs, self._guesses(targets))
             scores[part] = self._scores(outputs, targets)
             test_rows = self.problem.metric.rows(outputs, targets).cpu()
+        sureness = self._sureness(outputs, targets)
+        if outcome != "diverged" and self.epoch > 1:
+            self._remember_weights(pack.indexes, {name: params[name] for name in self.layers})
         for position, index in enumerate(pack.indexes):
-            self.histories[index].outcome = outcome
+            history = self.histories[index]
+            history.outcome, history.final = outcome, sureness[position]
+            if history.served_epoch is None and not self.also[index] and outcome != "diverged":
+                history.served_epoch = self.epoch
             self.done[index] = Fitted(
                 member=self.members[index],
                 params=_of_member(params, position),
@@ -153,6 +193,12 @@ class Training:
         metric = self.problem.metric.score(outputs, targets).tolist()
         loss = LOSSES[self.problem.data.task].score(outputs, targets).tolist()
         return [{"metric": m, "loss": value} for m, value in zip(metric, loss, strict=True)]
+
+    def _sureness(self, outputs: Tensor, targets: Tensor) -> list[dict[str, Any]]:
+        """How sure every member is of the test part's classes, and how rightly so; nothing of numbers."""
+        if self.problem.data.task != "classes" or not targets.shape[1]:
+            return [{} for _ in targets]
+        return [{"part": "test", **found} for found in calibration(outputs.softmax(-1), targets)]
 
     def _final(self) -> tuple[Tensors, Tensors]:
         """The best weights where a technique kept some, else the ones that serve now."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -94,6 +95,50 @@ def explained(outputs: Tensor, targets: Tensor) -> Tensor:
     met = (residual.sum(-2, keepdim=True) == 0).to(residual.dtype)
     share = 1 - residual / variance.clamp(min=torch.finfo(variance.dtype).tiny)
     return torch.where(variance > 0, share, met).mean(-1)
+
+
+CALIBRATION_BINS = 15
+
+
+def calibration_bins(probabilities: Tensor, targets: Tensor, num_bins: int = CALIBRATION_BINS) -> dict[str, Tensor]:
+    """Rows (K, N) by their largest probability: bin b holds those in ((b - 1) / num_bins, b / num_bins]. Per bin
+    (K, num_bins) how many "rows", how many of them "right", and the sum of their "confidence".
+    """
+    confidence, guesses = probabilities.double().max(-1)
+    hits = (guesses == targets.argmax(-1)).double()
+    edges = torch.arange(1, num_bins + 1, dtype=torch.float64, device=confidence.device) / num_bins
+    places = torch.bucketize(confidence, edges).clamp(max=num_bins - 1)  # rounding may leave 1 behind
+    sums = {"rows": torch.ones_like(hits), "right": hits, "confidence": confidence}
+    none = confidence.new_zeros((len(confidence), num_bins))
+    return {name: none.scatter_add(1, places, values) for name, values in sums.items()}
+
+
+def calibration(probabilities: Tensor, targets: Tensor) -> list[dict[str, Any]]:
+    """For each of K members: rows, mistakes, the expected calibration "error", the Brier score (squared distance of
+    the probabilities to the one-hot target, 0 to 2), the mean confidence_on_mistakes (NaN where there are none), and
+    per "bins" that holds any row its confidence, the share right and rows."""
+    bins = {name: sums.tolist() for name, sums in calibration_bins(probabilities, targets).items()}
+    brier = (probabilities.double() - targets).square().sum(-1).mean(-1).tolist()
+    hits = right(probabilities, targets).double()
+    missed = ((1 - hits) * probabilities.max(-1).values.double()).sum(-1).tolist()
+    num_rows, mistakes = targets.shape[1], (1 - hits).sum(-1).round().long().tolist()
+    members = []
+    for member, number in enumerate(mistakes):
+        sums = [
+            (bins["rows"][member][b], bins["right"][member][b], bins["confidence"][member][b])
+            for b in range(CALIBRATION_BINS)
+        ]
+        members.append(
+            {
+                "rows": num_rows,
+                "mistakes": number,
+                "error": sum(abs(hit - sure) for _, hit, sure in sums) / num_rows,
+                "brier": brier[member],
+                "confidence_on_mistakes": missed[member] / number if number else math.nan,
+                "bins": [{"confidence": sure / n, "right": hit / n, "rows": int(n)} for n, hit, sure in sums if n],
+            }
+        )
+    return members
 
 
 METRICS = {

@@ -18,6 +18,7 @@ from ..models.layout import Layout
 from ..randomness import Key, key_of, permutation
 from . import lift
 from .forward import Forward
+from .layers import AliveUnits, watched_sites
 from .pack import Block, Pack
 from .plan import PackPlan
 from .problem import Member, Prepared, Problem, prepare
@@ -41,6 +42,7 @@ class Run:
         self.steps = self.steps_per_epoch * problem.epochs
         self.replay_from = FROM_STEPS
         self._ones = torch.ones(0)
+        self.rectifiers = watched_sites(program.layout, program.forward.model)
         if plan.precision == "bf16" and plan.lift == "vmap":
             _widen_norms(program.forward.model)
 
@@ -115,6 +117,8 @@ class Run:
             clock = self.clock(epoch, number)
             if (values := schedule(clock)) is not None:
                 pack.set_values(values)
+            if number == self.steps_per_epoch - 1:
+                pack.before.copy_(pack.block.data)  # the last step is looked at
             reports.append(self.step(clock, batch, trained))
         losses = torch.stack([report.loss for report in reports])
         penalties = torch.stack([report.penalty for report in reports])
@@ -228,15 +232,25 @@ class Run:
 
     def predict(self, params: Tensors, buffers: Tensors, rows: Tensor) -> tuple[Tensor, Tensor]:
         """(outputs, targets) of rows (K, N), in evaluation mode."""
+        outputs, targets = zip(*self._passes(self.lifted(_outputs), params, buffers, rows), strict=True)
+        return torch.cat(outputs, 1).to(targets[0].dtype), torch.cat(targets, 1)
+
+    def watched(self, params: Tensors, buffers: Tensors, rows: Tensor) -> tuple[Tensor, Tensor, Tensors]:
+        """The same, and per site which hidden units put out anything but 0 for some row, (K, units)."""
+        passes = self._passes(self.lifted(_watched_outputs, self.rectifiers), params, buffers, rows)
+        seen, targets = zip(*passes, strict=True)
+        alive = {place: torch.stack([units[place] for _, units in seen]).any(0) for place in seen[0][1]}
+        return torch.cat([outputs for outputs, _ in seen], 1).to(targets[0].dtype), torch.cat(targets, 1), alive
+
+    def _passes(
+        self, forward: Callable[..., Any], params: Tensors, buffers: Tensors, rows: Tensor
+    ) -> Iterator[tuple[Any, Tensor]]:
+        """(what `forward` makes of it, targets) of as many rows at a time as fit."""
         self.program.forward.eval()
-        forward = self.lifted(_outputs)
         chunk = max(1, EVALUATION_NUMBERS // (len(self.pack) * math.prod(self.problem.data.input_shape)))
-        outputs, targets = [], []
         for part in rows.split(chunk, dim=1):
-            inputs, wanted = self.problem.feed.take(part)
-            outputs.append(forward(params, buffers, inputs).to(wanted.dtype))
-            targets.append(wanted)
-        return torch.cat(outputs, 1), torch.cat(targets, 1)
+            inputs, targets = self.problem.feed.take(part)
+            yield forward(params, buffers, inputs), targets
 
 
 def of_members(members: Tensor, theirs: Tensor, others: Tensor) -> Tensor:
@@ -255,6 +269,15 @@ def seeded(seed: int, step: int) -> Iterator[None]:
 def _outputs(program: Program, params: Tensors, buffers: Tensors, inputs: Tensor) -> Tensor:
     with program.autocast():
         return program.forward(params, buffers, inputs)[0]
+
+
+def _watched_outputs(
+    program: Program, sites: tuple[str, ...], params: Tensors, buffers: Tensors, inputs: Tensor
+) -> tuple[Tensor, Tensors]:
+    watch = AliveUnits(sites, program.layout.time_axes)
+    with program.autocast():
+        outputs, _ = program.forward(params, buffers, inputs, watch.edits)
+    return outputs, watch.alive
 
 
 def _widen_norms(model: nn.Module) -> None:
