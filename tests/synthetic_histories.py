@@ -178,13 +178,14 @@ def divergence(world: World) -> Truth | None:
 def unstable(world: World) -> Truth | None:
     """Steps too large: again and again the loss is thrown up and recovers within some epochs."""
     truth, draws = plain(world, (0.05, 0.5), (0.03, 0.2)), world.draws
-    often, far = draws.number("how often", 0.25, 0.55), draws.number("how far", 0.5, 1.3)
-    recovery, level, levels = draws.number("recovery", 0.2, 0.6), 0.0, []
+    often, far = draws.number("how often", 0.2, 0.45), draws.number("how far", 0.5, 1.2)
+    recovery, level, levels = draws.number("recovery", 0.15, 0.5), 0.0, []
     for _ in range(world.epochs):
-        level = level * recovery + draws.chance(often) * world.random.uniform(0.6, 1.4) * far
+        level = level * recovery + draws.chance(often) * world.random.uniform(0.5, 1.5) * far
         levels.append(level)
     part = np.exp(world.random.normal(0, 0.05, world.epochs))  # validation is not thrown exactly as far
-    truth.train, truth.val = (np.minimum(loss * np.exp(levels), 2.5) for loss in (truth.train, truth.val * part))
+    thrown = np.stack([truth.train, truth.val * part]) * np.exp(levels)
+    truth.train, truth.val = thrown / (1 + (thrown / 4) ** 2) ** 0.5  # mistakes cannot cost much more than that
     truth.core = np.minimum(truth.val, 1)
     logged = 0.5 * (truth.train[1:] + truth.train[:-1])
     jumps, told = ((curve[1:] >= 1.4 * curve[:-1]).sum() for curve in (truth.train, logged))
