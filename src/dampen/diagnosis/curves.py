@@ -1,0 +1,70 @@
+"""The curves of a history as arrays, as far as they are numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from ..history import History
+from .series import Array
+
+SHARES = frozenset(
+    (
+        *("accuracy", "acc", "balanced_accuracy", "categorical_accuracy", "binary_accuracy", "f1", "auc", "auroc"),
+        *("precision", "recall", "dice", "iou", "sparse_categorical_accuracy", "top1", "top_1"),
+    )
+)
+"""Metrics between 0 and 1 of which 1 is perfect."""
+
+
+class Curves(NamedTuple):
+    """Losses, metrics turned so that more is better, and how sure a validation loss is; (E,) each, or of no number where
+    they are not known. whole: how many epochs the log has; those from the first number on that is not finite are cut
+    off. share: whether the metric is one of which 1 is perfect and 0 the worst."""
+
+    train: Array
+    val: Array
+    train_metric: Array
+    val_metric: Array
+    val_error: float
+    clean: bool
+    share: bool
+    whole: int
+
+    @property
+    def epochs(self) -> int:
+        return max(len(self.train), len(self.val))
+
+
+def curves_of(history: History) -> Curves:
+    sign = 1.0 if history.higher_is_better else -1.0
+    train, val = _column(history, "train_loss"), _column(history, "val_loss")
+    metrics = [sign * _column(history, name) for name in ("train_metric", "val_metric")]
+    known = [column for column in (train, val) if len(column)]
+    whole = len(history.epochs)
+    sound = np.ones(whole, dtype=bool) if known else np.zeros(whole, dtype=bool)
+    for column in known:
+        sound &= np.isfinite(column)
+    end = whole if sound.all() else int(np.argmin(sound))
+    train_metric, val_metric = (column[:end] if np.isfinite(column[:end]).all() else column[:0] for column in metrics)
+    errors = _column(history, "val_loss_error")[:end]
+    errors = errors[np.isfinite(errors)]
+    name = history.metric.lower().removeprefix("val_").replace(" ", "_")
+    return Curves(
+        train[:end],
+        val[:end],
+        train_metric,
+        val_metric,
+        float(np.median(errors)) if len(errors) else math.nan,
+        history.clean,
+        name in SHARES,
+        whole,
+    )
+
+
+def _column(history: History, name: str) -> Array:
+    """Numbers per epoch; none at all where the log does not know them."""
+    values = np.asarray(history.column(name), dtype=np.float64)
+    return values[:0] if np.isnan(values).all() else values

@@ -1,0 +1,100 @@
+"""What a noisy series of numbers per epoch tells: its noise, its smooth course, where it turns, whether it still moves."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+MAD_TO_DEVIATION = 1.4826
+"""Of normal noise the standard deviation over the median of absolute values."""
+SECOND_DIFFERENCE = math.sqrt(6.0)
+"""Deviation of x[i - 1] - 2 x[i] + x[i + 1] over that of x."""
+WIDEST = 5
+"""A window of smoothing holds at most one in so many epochs."""
+SURE = 2.0
+"""Two numbers are told apart that differ by so many standard deviations of their difference."""
+
+
+class Turn(NamedTuple):
+    """The lowest place of a series. epoch, and between which epochs it may as well have been, counted from 1; depth: how
+    far the series has risen since, at its end; error: standard deviation of depth; lowest, last: the smooth values."""
+
+    epoch: int
+    low: int
+    high: int
+    depth: float
+    error: float
+    lowest: float
+    last: float
+
+
+def noise(values: Array) -> float:
+    """Standard deviation of what changes from epoch to epoch beside the course: from second differences, robust."""
+    if len(values) < 4:
+        return 0.0
+    bends = np.abs(np.diff(values, 2))
+    return float(MAD_TO_DEVIATION * np.median(bends) / SECOND_DIFFERENCE)
+
+
+def smooth(values: Array, window: int) -> Array:
+    """Means over `window` epochs around each, of fewer at the ends: as many to the left as to the right."""
+    reach = np.minimum(np.arange(len(values)), np.arange(len(values))[::-1])
+    reach = np.minimum(reach, window // 2)
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    places = np.arange(len(values))
+    return (sums[places + reach + 1] - sums[places - reach]) / (2 * reach + 1)
+
+
+def level(values: Array, count: int) -> float:
+    """The median of the last `count`."""
+    return float(np.median(values[-count:]))
+
+
+def lowest(values: Array) -> Turn:
+    """Where a series is lowest. The window is the smallest whose smooth values are sure of the rise that follows: the
+    less noise, the sharper the place."""
+    spread = noise(values)
+    widest = max(1, len(values) // WIDEST)
+    for window in (1, 3, 5, 7, 11, 15, 21, 31):
+        course = smooth(values, window)
+        place = int(np.argmin(course))
+        tail = min(max(1, window), len(values) - place)
+        last = float(np.mean(values[-tail:]))
+        error = spread * math.sqrt(1 / window + 1 / tail)
+        depth = last - float(course[place])
+        if spread == 0 or window + 2 > widest or depth > 8 * error:
+            break
+    alike = course <= course[place] + SURE * spread / math.sqrt(window) + 1e-12
+    first, final = place, place
+    while first > 0 and alike[first - 1]:
+        first -= 1
+    while final < len(values) - 1 and alike[final + 1]:
+        final += 1
+    return Turn(place + 1, first + 1, final + 1, depth, error, float(course[place]), last)
+
+
+def slope_at_end(values: Array, share: float = 0.25) -> tuple[float, float]:
+    """(change over the last quarter of the epochs by a straight line through them, its standard error)."""
+    count = max(4, round(share * len(values)))
+    tail = values[-count:]
+    if len(tail) < 4:
+        return 0.0, math.inf
+    x = np.arange(len(tail)) - (len(tail) - 1) / 2
+    slope = float(x @ tail / (x @ x))
+    rest = tail - tail.mean() - slope * x
+    deviation = max(math.sqrt(float(rest @ rest) / (len(tail) - 2)), noise(values))
+    return slope * (len(tail) - 1), deviation / math.sqrt(float(x @ x)) * (len(tail) - 1)
+
+
+def jumpiness(values: Array) -> tuple[float, int]:
+    """(typical change of the logarithm from epoch to epoch beside the course, how many times it at least doubled)."""
+    logs = np.log(np.maximum(values, 1e-12))
+    if len(logs) < 6:
+        return 0.0, 0
+    steps = np.diff(logs)
+    return noise(logs), int((steps > math.log(2.0)).sum())

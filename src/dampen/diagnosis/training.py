@@ -1,0 +1,244 @@
+"""What one training's curves tell, each question a function: a finding, or None where there is none or it is unclear."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ..history import History
+from .curves import Curves, curves_of
+from .finding import Finding, Severity
+from .series import jumpiness, lowest, noise, slope_at_end, smooth
+
+FEWEST_EPOCHS = 5
+"""Of fewer epochs only divergence is told."""
+EXPLODED = 20.0
+"""A loss that ends so many times as high as it began has blown up."""
+JUMPY, VERY_JUMPY = 0.25, 0.5
+"""A loss that changes by so much (as a logarithm) from epoch to epoch beside its course jumps about."""
+LEARNED_LITTLE = 0.3
+"""Of the loss of the first epoch at least so much must go in training, else hardly anything was learned."""
+CLEAR = 4.0
+"""Standard deviations that a difference must have to be told of."""
+
+
+def training_findings(history: History) -> list[Finding]:
+    """Everything that the curves of one training tell."""
+    curves = curves_of(history)
+    if found := diverged(history, curves):
+        return [found]
+    if curves.epochs < FEWEST_EPOCHS or not len(curves.train):
+        return []
+    if found := unstable(history, curves):
+        return [found]
+    questions: Sequence[Callable[[History, Curves], Finding | None]] = (
+        leaking,
+        not_learning,
+        noisy_labels,
+        overfitting,
+        unfinished,
+    )
+    found_all = [question(history, curves) for question in questions]
+    return [found for found in found_all if found is not None]
+
+
+# ------------------------------------------------------------------ does it train at all?
+
+
+def diverged(history: History, curves: Curves) -> Finding | None:
+    """The loss is no number any more, or ends far above where it began."""
+    if history.outcome == "diverged" or curves.epochs < curves.whole:
+        epoch = min(curves.epochs + 1, curves.whole)
+        said = f"The loss blew up in epoch {epoch}: it is no finite number any more, and the network is lost."
+        return Finding("divergence", "high", said, {"epoch": epoch})
+    if len(curves.train) < 2:
+        return None
+    start, end = float(np.median(curves.train[:3])), float(np.median(curves.train[-3:]))
+    if start > 0 and end > EXPLODED * start:
+        above = np.flatnonzero(curves.train > EXPLODED * start)
+        epoch = int(above[0]) + 1
+        said = f"The training loss blew up in epoch {epoch}: it ends at {end:.3g}, {end / start:.0f} times its start."
+        return Finding("divergence", "high", said, {"epoch": epoch, "first_loss": start, "last_loss": end})
+    return None
+
+
+def unstable(history: History, curves: Curves) -> Finding | None:
+    """The training loss jumps about from epoch to epoch. (A validation loss that does may have few rows.)"""
+    if (curves.train <= 0).any():
+        return None
+    jumps, doubled = jumpiness(curves.train)
+    # near zero a loss moves in large factors without any harm: what counts is the first epochs' scale
+    height = noise(curves.train) / max(float(np.median(curves.train[:3])), 1e-12)
+    if jumps < JUMPY or height < JUMPY / 5:
+        return None
+    severity: Severity = "high" if jumps > VERY_JUMPY or doubled >= 3 else "medium"
+    said = (
+        f"The training loss typically changes by {100 * (math.exp(jumps) - 1):.0f} % from one epoch to the next beside its "
+        "course: the steps are too large for it to settle."
+    )
+    return Finding("unstable learning rate", severity, said, {"typical_jump": math.exp(jumps) - 1, "doubled": doubled})
+
+
+def not_learning(history: History, curves: Curves) -> Finding | None:
+    """The training part itself is hardly learned, and it has stopped getting better."""
+    start, end = float(curves.train[0]), float(np.mean(curves.train[-3:]))
+    gone = (start - end) / abs(start) if start else 0.0
+    change, error = slope_at_end(curves.train)
+    still = change < -max(CLEAR * error, 0.02 * abs(end))
+    if still or gone > LEARNED_LITTLE or (len(curves.val) and _gap(curves) > 0.15):
+        return None
+    metric = float(np.mean(curves.train_metric[-3:])) if curves.share and len(curves.train_metric) else math.nan
+    if metric > 0.75:
+        return None
+    evidence = {"first_loss": start, "last_loss": end, "gone": gone, "train_metric": metric}
+    penalty = history.column("penalty_share")
+    share = float(np.median(penalty[-3:])) if penalty and not math.isnan(penalty[-1]) else math.nan
+    if share > 0.5:
+        said = (
+            f"The penalty makes up {100 * share:.0f} % of what is minimised, and the training loss stands at {end:.3g} "
+            f"(it began at {start:.3g}): the regularization is so strong that the network cannot learn."
+        )
+        return Finding("too strong", "high", said, {**evidence, "penalty_share": share})
+    severity: Severity = "high" if gone < LEARNED_LITTLE / 2 else "medium"
+    said = (
+        f"Even on the training part the loss only fell from {start:.3g} to {end:.3g} and has stopped falling: the network "
+        "is too small, learns too slowly or is held back."
+    )
+    return Finding("underfitting", severity, said, evidence)
+
+
+def unfinished(history: History, curves: Curves) -> Finding | None:
+    """Validation still got better when it ended."""
+    watched = curves.val if len(curves.val) else curves.train
+    if history.outcome == "stopped" or len(watched) < FEWEST_EPOCHS:
+        return None
+    change, error = slope_at_end(watched)
+    fell = -change / max(abs(float(np.mean(watched[-3:]))), 1e-12)
+    if change > -CLEAR * error or fell < 0.05:
+        return None
+    said = (
+        f"In the last quarter of the epochs the {'validation' if len(curves.val) else 'training'} loss still fell by "
+        f"{100 * fell:.0f} %: train longer before you compare anything."
+    )
+    severity: Severity = "medium" if fell > 0.1 else "low"
+    return Finding("not converged", severity, said, {"fell_by": fell, "error": error})
+
+
+# ------------------------------------------------------------------ training against validation
+
+
+def leaking(history: History, curves: Curves) -> Finding | None:
+    """Validation is better than clean training, throughout."""
+    if not curves.clean or not len(curves.val):
+        return None
+    later = slice(len(curves.val) // 3, None)
+    train, val = curves.train[later], curves.val[later]
+    gap = float(np.median(train - val))
+    error = 0.0 if math.isnan(curves.val_error) else curves.val_error
+    error = math.hypot(error, noise(train - val))
+    always = float(np.mean(train > val))
+    if always < 0.95 or gap < CLEAR * error or gap < 0.1 * float(np.median(train)):
+        return None
+    evidence = {
+        "train_loss": float(np.median(train)),
+        "val_loss": float(np.median(val)),
+        "times": gap / max(error, 1e-12),
+    }
+    if len(curves.val_metric):
+        better = float(np.median(curves.val_metric[later] - curves.train_metric[later]))
+        if better <= 0:
+            return None
+        evidence["metric_better_by"] = better
+    said = (
+        f"Validation ({evidence['val_loss']:.3g}) is better than training ({evidence['train_loss']:.3g}), measured "
+        "without noise, in nearly every epoch. That does not happen by chance: validation rows may stand in the training "
+        "part, or be easier."
+    )
+    return Finding("leakage", "high", said, evidence)
+
+
+def _gap(curves: Curves) -> float:
+    """Validation loss over training loss, minus 1, at the end."""
+    train, val = float(np.mean(curves.train[-3:])), float(np.mean(curves.val[-3:]))
+    return val / train - 1 if train > 0 else 0.0
+
+
+def noisy_labels(history: History, curves: Curves) -> Finding | None:
+    """The validation metric has its best early and then falls far, while training goes on to learn everything by heart."""
+    if not (curves.share and len(curves.val_metric) and len(curves.train_metric)):
+        return None
+    best = lowest(-curves.val_metric)
+    fell = best.depth
+    at_best = float(smooth(curves.train_metric, 3)[best.epoch - 1])
+    end = float(np.mean(curves.train_metric[-3:]))
+    peak, climbed, gap = -best.lowest, end - at_best, end + best.last
+    rows_error = _metric_error(curves)
+    if fell < max(0.05, CLEAR * math.hypot(best.error, rows_error)) or climbed < 0.12 or gap < 0.2:
+        return None
+    if best.epoch > 0.6 * len(curves.val_metric):
+        return None
+    said = (
+        f"The validation {_name(history)} was best in epoch {best.epoch} ({_share(peak)}) and has fallen to "
+        f"{_share(-best.last)}, while training climbed from {_share(at_best)} to {_share(end)}: that is what learning wrong "
+        "labels by heart looks like."
+    )
+    return Finding(
+        "label noise",
+        "medium",
+        said,
+        {"best_epoch": best.epoch, "best": peak, "last": -best.last, "train_at_best": at_best, "train_last": end},
+    )
+
+
+def overfitting(history: History, curves: Curves) -> Finding | None:
+    """The validation loss has risen since its lowest epoch, and training has gone on to fall."""
+    if len(curves.val) < FEWEST_EPOCHS:
+        return None
+    turn = lowest(curves.val)
+    fallen = float(curves.train[min(turn.epoch, len(curves.train)) - 1] - np.mean(curves.train[-3:]))
+    error = turn.error
+    relative = turn.depth / max(abs(turn.lowest), 1e-12)
+    evidence = {
+        "onset": turn.epoch,
+        "onset_low": turn.low,
+        "onset_high": turn.high,
+        "lowest_val_loss": turn.lowest,
+        "last_val_loss": turn.last,
+        "risen_by": relative,
+        "train_fell_by": fallen,
+    }
+    if relative < 0.04 or turn.depth < CLEAR * error or fallen <= 0:
+        return None
+    worse = 0.0
+    if len(curves.val_metric):
+        best = lowest(-curves.val_metric)
+        significant = best.depth > CLEAR * best.error
+        worse = best.depth if significant else 0.0
+        evidence["metric_fell_by"] = best.depth
+    when = f"since epoch {turn.epoch}" + (f" (between {turn.low} and {turn.high})" if turn.high > turn.low else "")
+    rise = f"The validation loss has risen from {turn.lowest:.3g} to {turn.last:.3g} {when}, while training went on to fall"
+    if len(curves.val_metric) and worse < (0.01 if curves.share else 0.02):
+        severity: Severity = "medium" if relative > 0.1 else "low"
+        said = f"{rise}; the {_name(history)} has not fallen: the network grows too sure of itself, above all where it errs."
+        return Finding("overfitting of the loss", severity, said, evidence)
+    fell = f"; the {_name(history)} has fallen by {_points(worse, curves)}" if len(curves.val_metric) else ""
+    severity = "high" if relative > 0.1 else "medium"
+    return Finding("overfitting", severity, f"{rise}{fell}: it learns the training rows by heart.", evidence)
+
+
+def _metric_error(curves: Curves) -> float:
+    return noise(curves.val_metric)
+
+
+def _name(history: History) -> str:
+    return history.metric.replace("_", " ") or "metric"
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def _points(value: float, curves: Curves) -> str:
+    return f"{100 * value:.1f} points" if curves.share else f"{value:.3g}"
