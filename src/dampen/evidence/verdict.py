@@ -35,6 +35,38 @@ def sentence(evidence: Evidence) -> str:
     return f"no evidence that {evidence.recipe} changes {_metric(evidence)}; {sharpness}."
 
 
+def plain_sentence(evidence: Evidence) -> str:
+    """The same for somebody who has never heard of points and intervals, as in: LabelSmoothing cut the test error from
+    4.1 % to 2.9 %, give or take 0.4 points. What is given or taken is the longer side of the interval, rounded up; where
+    luck is not ruled out, no size is told at all."""
+    if evidence.seeds < FEWEST_SEEDS:
+        return f"With {_count(evidence.seeds, 'seed')} nothing can be told of {evidence.recipe}."
+    if evidence.low == evidence.high == 0:
+        return f"{evidence.recipe} changed nothing: it scored the same as {evidence.baseline} with every seed."
+    if verdict(evidence) == "no evidence":
+        sharpness = would_have_been_noticed([evidence])
+        return f"Whether {evidence.recipe} helps cannot be told from luck; {sharpness}."
+    share = evidence.metric in SHARES
+    before, after = (100 * (1 - s) if share else s for s in (evidence.baseline_score, evidence.score))
+    slack = max(evidence.effect - evidence.low, evidence.high - evidence.effect) * (100 if share else 1)
+    decimals = _decimals(min(abs(after - before), slack), 1 if share else 0)
+    slack = math.ceil(round(slack * 10**decimals, 6)) / 10**decimals
+    what = "test error" if evidence.metric == "accuracy" else _metric(evidence)
+    what = "test error, every class counted alike," if evidence.metric == "balanced_accuracy" else what
+    unit, taken = (" %", " points") if share else ("", "")
+    did = ("cut" if share else "lowered") if after < before else "raised"
+    worse = "" if verdict(evidence) == "real gain" else ": it makes things worse"
+    return (
+        f"{evidence.recipe} {did} the {what} from {before:.{decimals}f}{unit} to {after:.{decimals}f}{unit}, "
+        f"give or take {slack:.{decimals}f}{taken}{worse}."
+    )
+
+
+def _decimals(smallest: float, least: int) -> int:
+    """How many show at least one digit of the smallest number that is not 0."""
+    return least if smallest <= 0 else max(least, -math.floor(math.log10(smallest)))
+
+
 def conclusion(table: Sequence[Evidence]) -> str:
     """The whole table in one sentence, for somebody who has never heard of any of its recipes."""
     if not table:

@@ -29,7 +29,8 @@ class Comparison:
     """evidence: one record per recipe against the baseline, best effect first. scores: test scores per recipe,
     {"metric": [one per seed], "loss": [...]}. recipes: as plain dicts. histories: per recipe one per seed.
     notes: what a reader must know of a recipe ("not yet converged", "2 of 12 diverged").
-    protocol: data, model, settings, seeds, how often the test part was opened. plan: who trained with whom."""
+    protocol: data, model, settings, seeds, how often the test part was opened, machine, seconds. plan: who trained with
+    whom. examples: of recipes that change images, a few before and after, see `study/examples.py`."""
 
     evidence: tuple[Evidence, ...]
     scores: Mapping[str, Mapping[str, list[float]]]
@@ -40,6 +41,7 @@ class Comparison:
     plan: Mapping[str, Any]
     versions: Mapping[str, str]
     interrupted: bool = False
+    examples: Mapping[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
     def to_record(self) -> dict[str, Any]:
         """Strict JSON values; the verdicts are there for other readers, `from_record` computes its own."""
@@ -56,13 +58,14 @@ class Comparison:
             "plan": strict(self.plan),
             "versions": dict(self.versions),
             "interrupted": self.interrupted,
+            "examples": strict(self.examples),
         }
 
     @staticmethod
     def from_record(record: Mapping[str, Any]) -> Comparison:
         if record.get("kind") != "dampen comparison":
             raise DampenError("A comparison must come from `dampen compare --json`; got another kind of file.")
-        missing = [name for name in Comparison.__dataclass_fields__ if name not in record]
+        missing = [name for name in Comparison.__dataclass_fields__ if name not in {*record, "examples"}]
         if missing:
             raise DampenError(f"A comparison must have {missing[0]!r}; the record has not. Run `dampen compare` again.")
         evidence = [{k: v for k, v in e.items() if k != "verdict"} for e in record["evidence"]]
@@ -71,6 +74,7 @@ class Comparison:
             histories={n: [History.from_record(h) for h in all_] for n, all_ in record["histories"].items()},
             scores=read(record["scores"]),
             recipes=read(record["recipes"]),
+            examples=read(record.get("examples", {})),
             **{n: record[n] for n in ("notes", "protocol", "plan", "versions", "interrupted")},
         )
 

@@ -40,7 +40,8 @@ class SearchResult:
     recipe, {"validation": [one per seed], "metric": [on the test part], "loss": [...]}. leaders: the best
     configurations of the search, with validation scores. importance: share of the ranking that a switch or the learning
     rate explains, and a strength among those that have it. curve: test scores at shares of the training rows, where
-    asked for. protocol: data, model, settings, budget, how often the test part was opened. trained: the network to
+    asked for. trials: every configuration that was tried, {"trial", "score" (None where it was cut or diverged), "epochs"
+    trained, "values": its switches and strengths}. examples: as of a comparison, of the winner. protocol: data, model, settings, budget, how often the test part was opened. trained: the network to
     hand over; not part of the record.
     """
 
@@ -56,6 +57,8 @@ class SearchResult:
     curve: tuple[Mapping[str, Any], ...]
     protocol: Mapping[str, Any]
     versions: Mapping[str, str]
+    trials: tuple[Mapping[str, Any], ...] = ()
+    examples: Mapping[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     trained: Fitted | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @property
@@ -97,13 +100,15 @@ class SearchResult:
             "curve": strict(self.curve),
             "protocol": strict(self.protocol),
             "versions": dict(self.versions),
+            "trials": strict(self.trials),
+            "examples": strict(self.examples),
         }
 
     @staticmethod
     def from_record(record: Mapping[str, Any]) -> SearchResult:
         if record.get("kind") != "dampen search":
             raise DampenError("A search result must come from `dampen search`; got another kind of record.")
-        known = {f.name for f in dataclasses.fields(SearchResult)} - {"trained"}
+        known = {f.name for f in dataclasses.fields(SearchResult)} - {"trained", "trials", "examples"}
         missing = sorted(known - record.keys())
         if missing:
             raise DampenError(f"A search result must have {missing[0]!r}; the record has not. Search again.")
@@ -117,6 +122,8 @@ class SearchResult:
             histories={n: [History.from_record(h) for h in all_] for n, all_ in record["histories"].items()},
             leaders=tuple(read(record["leaders"])),
             curve=tuple(read(record["curve"])),
+            trials=tuple(record.get("trials", ())),
+            examples=read(record.get("examples", {})),
             **{n: read(record[n]) for n in ("recipes", "scores", "importance", "protocol")},
             **{n: record[n] for n in ("study", "winner", "versions")},
         )
