@@ -1,5 +1,5 @@
-"""What a comparison or a search tells beside its curves: too few seeds, rows in two parts, techniques that do nothing or
-too much."""
+"""What a comparison or a search tells beside its curves: too few seeds, rows in two parts, techniques that do nothing
+or too much."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOTHING_POINTS, NOTHING_SHARE = 0.005, 0.01
 WEAKENED = 3
 """What is too strong is worth a try with a strength that many times nearer to off."""
 HELD_BACK = 0.02
-"""A recipe whose training metric stays so far below the baseline's (of numbers: relative to it) keeps it from learning."""
+"""A recipe whose training metric stays so far below the baseline's (or, of numbers, such a share of it) hinders."""
 MANY_ROWS = 0.01
 """Where so large a share of a part stands in the training part, too, its score means little."""
 MOST_SEEDS = 100
@@ -108,7 +108,8 @@ def _of_effect(
         if farthest == 0:
             told = f"{evidence.recipe} changed no score of any seed: it may not act on this network at all."
             return [Finding("no effect", "medium", told, numbers)]
-        told = f"{evidence.recipe} changes the {evidence.metric.replace('_', ' ')} by less than {_size(evidence)}, if at all."
+        metric = evidence.metric.replace("_", " ")
+        told = f"{evidence.recipe} changes the {metric} by less than {_size(evidence)}, if at all."
         return [Finding("no effect", "low", told, numbers)]
     return _held_back(evidence, members, baseline, recipe) if said == "harmful" else []
 

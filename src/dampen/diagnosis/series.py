@@ -1,4 +1,4 @@
-"""What a noisy series of numbers per epoch tells: its noise, its smooth course, where it turns, whether it still moves."""
+"""What a noisy series of numbers per epoch tells: its noise, its course, where it turns, whether it still moves."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ SECOND_DIFFERENCE = math.sqrt(6.0)
 """Deviation of x[i - 1] - 2 x[i] + x[i + 1] over that of x."""
 WIDEST = 5
 """A window of smoothing holds at most one in so many epochs."""
-SURE = 2.0
+RISE, RISE_OF_START = 0.15, 0.02
+"""A loss that rises by more than the one share in an epoch, and by the other of where it began, has jumped."""
+SURE = 3.0
 """Two numbers are told apart that differ by so many standard deviations of their difference."""
 
 
 class Turn(NamedTuple):
-    """The lowest place of a series. epoch, and between which epochs it may as well have been, counted from 1; depth: how
-    far the series has risen since, at its end; error: standard deviation of depth; lowest, last: the smooth values."""
+    """The lowest place of a series. epoch, and between which epochs it may as well have been, counted from 1; depth:
+    how far the series has risen since, at its end; error: standard deviation of depth; lowest, last: smooth values."""
 
     epoch: int
     low: int
@@ -91,10 +93,9 @@ def slope_at_end(values: Array, share: float = 0.25) -> tuple[float, float]:
     return slope * (len(tail) - 1), deviation / math.sqrt(float(x @ x)) * (len(tail) - 1)
 
 
-def jumpiness(values: Array) -> tuple[float, int]:
-    """(typical change of the logarithm from epoch to epoch beside the course, how many times it at least doubled)."""
-    logs = np.log(np.maximum(values, 1e-12))
-    if len(logs) < 6:
-        return 0.0, 0
-    steps = np.diff(logs)
-    return noise(logs), int((steps > math.log(2.0)).sum())
+def rises(values: Array) -> int:
+    """In how many epochs a loss rose by more than 15 % and by more than 2 % of where it began: near zero a loss moves
+    by large factors without any harm."""
+    start = float(np.mean(values[:3]))
+    steps = np.diff(values)
+    return int(((steps > RISE * values[:-1]) & (steps > RISE_OF_START * start)).sum())
