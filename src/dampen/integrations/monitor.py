@@ -28,8 +28,8 @@ class Monitor:
 
     model: the module in training. metric: what train_metric and val_metric will be, "" where there is none;
     higher_is_better: of it. clean: whether the training loss is measured at the epoch's end in evaluation mode, as the
-    validation loss is, or is the mean over the epoch's steps. sample: some rows of inputs, as the model takes them: with
-    them, hidden units that are zero for every row are counted.
+    validation loss is, or is the mean over the epoch's steps. sample: some rows of inputs, as the model takes them:
+    with them, hidden units that are zero for every row are counted.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Monitor:
         val_metric: float = math.nan,
         lr: float = math.nan,
     ) -> dict[str, float]:
-        """Remember this epoch: the losses and whatever else is known, norms, the way the weights have gone, exact zeros,
+        """Remember this epoch: losses and whatever else is known, norms, the way the weights have gone, exact zeros,
         dead units. Returns the record. Call it before gradients are set to zero to have their norm, too."""
         params = self._parameters()
         weights = self._weights(params)
