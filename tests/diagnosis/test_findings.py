@@ -73,6 +73,16 @@ def test_rows_learned_by_heart_far_from_validation_are_overfitting_without_an_on
     assert_allclose(finding.evidence["metric_gap"], 0.15, atol=0.01)
 
 
+def test_a_noisy_validation_loss_that_stays_is_no_overfitting():
+    """Its lowest value lies two or three deviations below its level: by chance."""
+    generator = np.random.default_rng(0)
+    noisy = [falling(0.5) + 0.05 * generator.standard_normal(40) for _ in range(100)]
+
+    told = [diagnose(history(falling(0.1), val)).findings for val in noisy]
+
+    assert sum(map(bool, told)) <= 3
+
+
 def test_a_metric_of_which_less_is_better_is_turned():
     val = np.where(EPOCHS < 12, falling(0.5), falling(0.5)[11] + 0.03 * (EPOCHS - 12))
     error = 0.2 + 0.004 * np.maximum(0, EPOCHS - 12)
