@@ -83,6 +83,17 @@ def test_a_noisy_validation_loss_that_stays_is_no_overfitting():
     assert sum(map(bool, told)) <= 3
 
 
+def test_a_slow_rise_is_found_though_it_is_only_three_times_the_noise():
+    generator = np.random.default_rng(0)
+    epochs = np.arange(1, 101)
+    course = falling(0.5, epochs=epochs) + 0.15 * np.maximum(0, epochs - 20) / 80
+    noisy = [course + 0.05 * generator.standard_normal(100) for _ in range(50)]
+
+    found = [kinds(diagnose(history(falling(0.01, epochs=epochs, speed=0.05), val))) for val in noisy]
+
+    assert sum("overfitting" in told for told in found) >= 45
+
+
 def test_a_metric_of_which_less_is_better_is_turned():
     val = np.where(EPOCHS < 12, falling(0.5), falling(0.5)[11] + 0.03 * (EPOCHS - 12))
     error = 0.2 + 0.004 * np.maximum(0, EPOCHS - 12)
