@@ -8,7 +8,7 @@ from typing import Any
 
 from ..history import History
 from ..records import strict
-from .finding import SEVERITIES, Finding
+from .finding import Finding
 
 
 @dataclasses.dataclass(frozen=True)
