@@ -80,3 +80,8 @@ def test_a_name_is_one_line_without_hidden_letters():
     assert short("a\n\tb\x00\u200bc\ud800") == "a b c"
     assert short("x" * 30) == "x" * 30
     assert short("a" * 20 + "b" * 20) == "a" * 20 + "…" + "b" * 9
+
+
+def test_wide_letters_take_the_room_of_more():
+    assert short("W" * 30) == "W" * 12 + "…" + "W" * 5
+    assert short("W" * 18) == "W" * 18
