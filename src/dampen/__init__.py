@@ -47,6 +47,7 @@ _HOMES = {
     "SearchResult": "study.found",
     "CATALOGUE": "techniques",
     "Monitor": "integrations",
+    "figures": "reporting",
     "attach": "integrations",
     "rebuild": "integrations",
     "check_technique": "laws",
