@@ -8,21 +8,20 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import DampenError
 from . import options
 
 if TYPE_CHECKING:
     from ..diagnosis import Diagnosis
-    from ..errors import DampenError
     from ..history import History
 
 POLL = 1.0
 """Seconds between two looks at a file that grows."""
 FEWEST = 2
-UNREADABLE = 2
 
 
 def diagnose(
@@ -64,7 +63,6 @@ def _diagnosed(log: str, storage: str | None) -> dict[str, Diagnosis]:
 def _of_histories(histories: dict[str, list[History]]) -> dict[str, Diagnosis]:
     """Runs of a folder that have hardly begun are left out; raises `DampenError` where no other is there."""
     from ..diagnosis import diagnose as diagnosis_of
-    from ..errors import DampenError
 
     diagnoses = {n: diagnosis_of(each) for n, each in histories.items() if len(each[0].epochs) >= FEWEST}
     if not diagnoses:
@@ -102,8 +100,6 @@ def _write(diagnoses: dict[str, Diagnosis], target: Path | None) -> None:
 def _follow(log: Path) -> dict[str, Diagnosis]:
     """Until Ctrl-C a line per new epoch, and the findings whenever other ones are there. The last diagnoses; raises
     `DampenError` where there is none."""
-    from ..errors import DampenError
-
     diagnoses: dict[str, Diagnosis] = {}
     told: dict[str, int] = {}
     wrong = DampenError(f"{log.name!r} must have been read before the end; it was not there.")
@@ -131,7 +127,6 @@ def _follow(log: Path) -> dict[str, Diagnosis]:
 def _changes(log: Path) -> Iterator[dict[str, list[History]] | DampenError]:
     """What is in a log now and whenever it has changed, or why it cannot be read; it need not be there yet."""
     from ..diagnosis.logs import read_log
-    from ..errors import DampenError
 
     seen = None
     while True:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
+import struct
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from ...errors import DampenError, first_line
 from ...history import History
@@ -15,6 +15,10 @@ from .names import TRAINING, VALIDATION, meaning, words
 EVENTS = "*tfevents*"
 MAGIC = b"brain.Event:"
 """Stands in the first record of every event file."""
+MOST_BYTES = 2**31
+"""No record is longer: that is the most that its format allows."""
+
+Row = dict[str, float]
 
 
 def read_events(path: Path) -> dict[str, list[History]]:
@@ -23,16 +27,16 @@ def read_events(path: Path) -> dict[str, list[History]]:
 
     Raises `DampenError` where there are no events, they cannot be read, or `tensorboard` is not installed.
     """
-    if path.is_file():
-        return {"": [history_of_rows(_rows(path, ""), path.name)]}
-    folders = sorted({file.parent for file in path.rglob(EVENTS) if file.is_file()})
+    folders = sorted({file.parent for file in path.rglob(EVENTS) if file.is_file()}) if path.is_dir() else [path]
     if not folders:
-        raise DampenError(f"{path.name!r} must hold TensorBoard event files; it has none. Name a file.")
-    trainings: dict[Path, list[dict[str, Any]]] = defaultdict(list)
+        raise DampenError(f"{path.name!r} must hold event files of TensorBoard; it has none. Name a file.")
+    trainings: dict[Path, list[Row]] = defaultdict(list)
     for folder in folders:
         part = folder != path and _is_part(folder.name)
         trainings[folder.parent if part else folder] += _rows(folder, f"{folder.name}/" if part else "")
-    ordered = {t: sorted(rows, key=lambda row: row["wall_time"]) for t, rows in trainings.items()}
+    ordered = {t: sorted(rows, key=lambda row: row["wall_time"]) for t, rows in trainings.items() if rows}
+    if not ordered:
+        raise DampenError(f"{path.name!r} must hold numbers; its events have none.")
     if len(ordered) == 1:
         return {"": [history_of_rows(rows, path.name) for rows in ordered.values()]}
     return {str(t.relative_to(path)): [history_of_rows(rows, str(t))] for t, rows in ordered.items()}
@@ -44,33 +48,59 @@ def _is_part(folder: str) -> bool:
     return len(told) < len(words(folder)) and (not told or meaning(" ".join(told)) is not None)
 
 
-def _rows(path: Path, prefix: str) -> list[dict[str, Any]]:
-    """One row per number, in the order in which they were written."""
-    try:
-        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-        from tensorboard.util.tensor_util import make_ndarray
-    except ImportError:
-        raise DampenError(
-            "TensorBoard's event files must be read by the package tensorboard; it is not installed. Install it: "
-            "pip install 'dampen[tensorboard]'."
-        ) from None
+def _rows(folder: Path, prefix: str) -> list[Row]:
+    """One row per number of every event file of a folder, or of one file, in the order in which they were written."""
+    files = [folder] if folder.is_file() else sorted(file for file in folder.glob(EVENTS) if file.is_file())
+    rows = []
+    for file in files:
+        try:
+            rows += [
+                {"wall_time": time, "step": step, f"{prefix}{tag}": number}
+                for time, step, tag, number in _numbers(file)
+                if not tag.endswith("_vs_iterations")  # Keras again, at steps instead of epochs
+            ]
+        except ImportError:
+            raise DampenError(
+                "TensorBoard's event files must be read by the package tensorboard; it is not installed. Install it: "
+                "pip install 'dampen[tensorboard]'."
+            ) from None
+        except ValueError as error:
+            raise DampenError(f"{file.name!r} must be an event file of TensorBoard; {first_line(error)}.") from None
+    if any(name.startswith(f"{prefix}epoch_") for row in rows for name in row):
+        rows = [row for row in rows if not any(name.startswith(f"{prefix}batch_") for name in row)]
+    return rows
 
-    logging.getLogger("tensorboard").setLevel(logging.ERROR)  # it tells of every file on standard error
-    events = EventAccumulator(str(path), size_guidance={"scalars": 0, "tensors": 0}, purge_orphaned_data=False)
-    try:
-        tags = events.Reload().Tags()
-        found = [(tag, event, event.value) for tag in tags["scalars"] for event in events.Scalars(tag)]
-        for tag in tags["tensors"]:
-            numbers = ((event, make_ndarray(event.tensor_proto)) for event in events.Tensors(tag))
-            found += [(tag, event, float(n)) for event, n in numbers if n.size == 1 and n.dtype.kind in "fiu"]
-    except Exception as error:  # whatever a broken file makes of it
-        raise DampenError(f"{path.name!r} must be whole event files; {first_line(error)}.") from None
-    if not found:
-        raise DampenError(f"{path.name!r} must hold numbers; its events have none.")
-    found = [one for one in found if not one[0].endswith("_vs_iterations")]  # Keras again, at steps instead of epochs
-    by_epoch = any(tag.startswith("epoch_") for tag, _, _ in found)
-    return [
-        {"wall_time": event.wall_time, "step": event.step, f"{prefix}{tag}": value}
-        for tag, event, value in sorted(found, key=lambda one: one[1].wall_time)
-        if not (by_epoch and tag.startswith("batch_"))
-    ]
+
+def _numbers(file: Path) -> Iterator[tuple[float, int, str, float]]:
+    """(time, step, tag, number). The records are read by themselves: TensorBoard's own reader would begin with
+    loading TensorFlow where that is installed, which takes seconds."""
+    from google.protobuf.message import DecodeError
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.util.tensor_util import make_ndarray
+
+    for record in _records(file):
+        try:
+            event = Event.FromString(record)
+        except DecodeError:
+            raise ValueError("one of its records is damaged") from None
+        for value in event.summary.value:
+            if value.HasField("simple_value"):
+                yield event.wall_time, event.step, value.tag, value.simple_value
+            elif value.HasField("tensor") and len(value.tensor.tensor_shape.dim) == 0:
+                number = make_ndarray(value.tensor)
+                if number.dtype.kind in "fiu":
+                    yield event.wall_time, event.step, value.tag, float(number)
+
+
+def _records(file: Path) -> Iterator[bytes]:
+    """Records of TFRecord, each: length (8 bytes), its checksum (4), data, their checksum (4). One that is still being
+    written ends the file."""
+    with file.open("rb") as stream:
+        while len(head := stream.read(12)) == 12:
+            (length,) = struct.unpack("<Q", head[:8])
+            if length > MOST_BYTES:
+                raise ValueError("one of its records is damaged")
+            data = stream.read(length + 4)
+            if len(data) < length + 4:
+                return
+            yield data[:length]

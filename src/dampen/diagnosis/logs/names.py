@@ -107,7 +107,7 @@ def meaning(name: str) -> Column | None:
             return Column(role, rank=(known.index(" ".join(told)),))
     fineness = BY_EPOCH if "epoch" in told else BY_STEP if {"step", "batch"} & set(told) else PLAIN
     parts = [word for word in told if word in VALIDATION or word in TRAINING]
-    rest = [SAME.get(word, word) for word in told if word not in parts and word not in FILLERS]
+    rest = list(dict.fromkeys(SAME.get(word, word) for word in told if word not in parts and word not in FILLERS))
     measured = [VALIDATION[word] for word in parts if word in VALIDATION]
     part, kind = ("val", max(measured)) if measured else ("train", 0) if parts else ("", 0)
     return _quantity(rest, part, kind, fineness)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -57,7 +58,8 @@ def read_rows(
     for boundary, possible in ((_every_row, True), (_looks, "val" in parts), (_epochs, "epoch" in roles)):
         with contextlib.suppress(_TooMany):
             if possible:
-                return _read(frames, columns, boundary), boundary is _epochs
+                rows = _read(frames, columns, boundary)
+                return (_of_epochs(rows), True) if boundary is _epochs else (rows, False)
     raise DampenError(f"{name!r} must have at most {MOST:,} looks or epochs; it has more. Log one row per epoch.")
 
 
@@ -69,6 +71,10 @@ def _read(frames: Callable[[], Iterable[DataFrame]], columns: Mapping[str, Colum
             if len(rows) > MOST:
                 raise _TooMany
     return rows
+
+
+def _of_epochs(rows: list[Row]) -> list[Row]:
+    return [row._replace(epoch=None if row.epoch is None else float(math.floor(row.epoch)), step=None) for row in rows]
 
 
 def _added_up(frame: DataFrame, columns: Mapping[str, Column], boundary: Boundary) -> Iterator[Row]:
