@@ -40,6 +40,8 @@ def diagnose(
     target = None if json in (None, "-") else Path(json)
     options.check_writable(target, "--json")
     if watch:
+        if json == "-":
+            raise DampenError("--json must be a file with --watch, which prints epochs; got '-'. Name a file.")
         diagnoses = _follow(Path(log))
     else:
         diagnoses = _diagnosed(log, storage)
@@ -104,6 +106,7 @@ def _follow(log: Path) -> dict[str, Diagnosis]:
     told: dict[str, int] = {}
     wrong = DampenError(f"{log.name!r} must have been read before the end; it was not there.")
     with contextlib.suppress(KeyboardInterrupt):
+        print(f"Following {log}; Ctrl-C ends.", flush=True)
         for histories in _changes(log):
             if isinstance(histories, DampenError):  # half written, or not yet begun
                 wrong = histories

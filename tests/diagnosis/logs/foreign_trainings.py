@@ -1,4 +1,4 @@
-"""Real trainings by other libraries, run as `python foreign_trainings.py LIBRARY FOLDER`. Each writes its own logs there
+"""Real trainings by other libraries, run as `python foreign_trainings.py LIBRARY FOLDER`. Each writes its logs there
 and native.json, the numbers of every epoch as the run itself kept them. 200 handwritten digits, a fifth of the labels
 drawn anew: all of them overfit."""
 

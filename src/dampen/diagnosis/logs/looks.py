@@ -83,9 +83,10 @@ def _later_ones(rows: list[Row], notes: list[str]) -> list[Row]:
     reached: dict[str, float] = {}
     for index, row in enumerate(rows):
         place = _place(row, index, whole)
-        if any(reached.get(name, -math.inf) > place for name in row.cells):
-            kept = [(old, other) for old, other in kept if old < place]
-            reached = {name: min(old, place) for name, old in reached.items()}
+        begin = place if whole or row.first_step is None else row.first_step
+        if any(reached.get(name, -math.inf) > begin for name in row.cells):
+            kept = [(old, other) for old, other in kept if old < begin]
+            reached = {name: min(old, begin) for name, old in reached.items()}
             _note(notes, REPEATED)
         kept.append((place, row))
         reached |= dict.fromkeys(row.cells, place)

@@ -29,10 +29,12 @@ class Cell(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One row of a log, or neighbours added up. epoch and step: of the last of them; None where the log has none."""
+    """One row of a log, or neighbours added up. epoch and step: of the last of them; None where the log has none.
+    first_step: of the first of them."""
 
     epoch: float | None
     step: float | None
+    first_step: float | None
     cells: dict[str, Cell]
 
 
@@ -92,7 +94,7 @@ def _added_up(frame: DataFrame, columns: Mapping[str, Column], boundary: Boundar
     )
     validation = [f"value {place}" for place, name in enumerate(values) if columns[name].part == "val"]
     apart = numbered.with_columns(boundary(validation).fill_null(False).cum_sum().alias("run"))
-    sums: list[Expr] = [pl.col("epoch", "step").last()]
+    sums: list[Expr] = [pl.col("epoch", "step").last(), pl.col("step").first().alias("first step")]
     for place in range(len(values)):
         cell = pl.col(f"value {place}")
         sums += [
@@ -100,9 +102,9 @@ def _added_up(frame: DataFrame, columns: Mapping[str, Column], boundary: Boundar
             cell.count().alias(f"count {place}"),
             cell.drop_nulls().last().alias(f"last {place}"),
         ]
-    for _, epoch, step, *cells in apart.group_by("run", maintain_order=True).agg(sums).iter_rows():
+    for _, epoch, step, first_step, *cells in apart.group_by("run", maintain_order=True).agg(sums).iter_rows():
         found = {name: Cell(*cells[3 * place : 3 * place + 3]) for place, name in enumerate(values)}
-        yield Row(epoch, step, {name: cell for name, cell in found.items() if cell.number})
+        yield Row(epoch, step, first_step, {name: cell for name, cell in found.items() if cell.number})
 
 
 def _position(frame: DataFrame, name: str | None) -> Expr:
