@@ -180,7 +180,7 @@ def test_the_last_learning_rate_of_an_epoch_is_taken(tmp_path):
 
 
 def test_looks_written_after_all_steps_of_training_find_their_place(tmp_path):
-    columns = {"step": [1, 2, 3, 4, 2, 4], "loss": [4.0, 3, 2, 1, "", ""], "val_loss": ["", "", "", "", 5.0, 4.0]}
+    columns = {"step": [1, 3, 5, 7, 4, 8], "loss": [4.0, 3, 2, 1, "", ""], "val_loss": ["", "", "", "", 5.0, 4.0]}
 
     history = lone(write(tmp_path / "log.csv", columns))
 
@@ -195,12 +195,13 @@ def test_of_several_counters_the_one_of_all_steps_counts(tmp_path):
 
 
 def test_validation_batch_by_batch_is_no_look_where_its_mean_is_there(tmp_path):
+    batches = 5
     columns = {
-        "epoch": [0, 0, 0, 0, 1, 1, 1, 1],
-        "step": [9, 0, 1, 9, 19, 2, 3, 19],
-        "train_loss": [4.0, "", "", "", 3.0, "", "", ""],
-        "val_loss_step": ["", 7.0, 8.0, "", "", 7.0, 8.0, ""],
-        "val_loss_epoch": ["", "", "", 5.0, "", "", "", 4.0],
+        "epoch": [*[0] * (batches + 2), *[1] * (batches + 2)],
+        "step": [9, *range(batches), 9, 19, *range(batches, 2 * batches), 19],
+        "train_loss": [4.0, *[""] * (batches + 1), 3.0, *[""] * (batches + 1)],
+        "val_loss_step": ["", *[7.0] * batches, "", "", *[7.0] * batches, ""],
+        "val_loss_epoch": [*[""] * (batches + 1), 5.0, *[""] * (batches + 1), 4.0],
     }
 
     history = lone(write(tmp_path / "log.csv", columns))

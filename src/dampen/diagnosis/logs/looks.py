@@ -33,13 +33,7 @@ def history_of(frames: Callable[[], Iterable[DataFrame]], names: Iterable[str], 
     """
     names = list(names)
     columns = understood(names)
-    if not any(column.role == "loss" for column in columns.values()):
-        shown = ", ".join(name if len(name) <= 40 else name[:39] + "…" for name in names[:SHOWN])
-        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        raise DampenError(
-            f"A log must have a column of the loss; {source!r} has {shown or 'no columns'}{more}. Names such as these "
-            f"are understood: {UNDERSTOOD}."
-        )
+    _check_loss(columns, names, source)
     rows, added_up = read_rows(frames, columns, source)
     if not rows:
         raise DampenError(f"{source!r} must have rows with numbers; it has none.")
@@ -59,6 +53,16 @@ def history_of(frames: Callable[[], Iterable[DataFrame]], names: Iterable[str], 
         source=source,
         notes=notes,
     )
+
+
+def _check_loss(columns: Mapping[str, Column], names: list[str], source: str) -> None:
+    if not any(column.role == "loss" for column in columns.values()):
+        shown = ", ".join(name if len(name) <= 40 else name[:39] + "…" for name in names[:SHOWN])
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        raise DampenError(
+            f"A log must have a column of the loss; {source!r} has {shown or 'no columns'}{more}. Names such as these "
+            f"are understood: {UNDERSTOOD}."
+        )
 
 
 # ------------------------------------------------------------------ rows to looks
