@@ -11,6 +11,7 @@ import typer
 from ..errors import DampenError
 from .compare import compare
 from .data import data
+from .diagnose import diagnose
 from .predict import predict
 from .search import search
 from .studies import show, studies
@@ -28,6 +29,7 @@ app.command()(compare)
 app.command()(search)
 app.command()(studies)
 app.command()(show)
+app.command()(diagnose)
 app.command()(train)
 app.command()(predict)
 app.command()(data)
