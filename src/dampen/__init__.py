@@ -46,6 +46,7 @@ _HOMES = {
     "search": "study.search",
     "SearchResult": "study.found",
     "CATALOGUE": "techniques",
+    "figures": "reporting",
     "attach": "integrations",
     "rebuild": "integrations",
     "check_technique": "laws",

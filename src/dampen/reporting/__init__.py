@@ -1,0 +1,7 @@
+"""Facts and what is made of them for people: figures and, later, a page."""
+
+from __future__ import annotations
+
+from . import figures
+
+__all__ = ["figures"]
