@@ -30,9 +30,8 @@ BESIDES: Mapping[str, str] = {
 """What helps besides techniques, in words."""
 
 
-def command(recipes: Sequence[str], data: str, epochs: int | None = None) -> str:
+def command(recipes: Sequence[str], data: str, epochs: int, seeds: int | None = None) -> str:
     """One line for a shell that puts these recipes to the test."""
     tried = " ".join(f"--recipe {shlex.quote(recipe)}" for recipe in recipes)
-    length = f" --epochs {epochs}" if epochs else ""
-    place = data if data == "DATA" else shlex.quote(data)
-    return f"dampen compare {place} {tried}{length}"
+    often = f" --seeds {seeds}" if seeds else ""
+    return f"dampen compare {shlex.quote(data)} {tried} --epochs {epochs}{often}"

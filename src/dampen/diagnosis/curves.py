@@ -20,9 +20,9 @@ SHARES = frozenset(
 
 
 class Curves(NamedTuple):
-    """Losses, metrics turned so that more is better, and how sure a validation loss is; (E,) each, or of no number where
-    they are not known. whole: how many epochs the log has; those from the first number on that is not finite are cut
-    off. share: whether the metric is one of which 1 is perfect and 0 the worst."""
+    """Losses, metrics turned so that more is better, and how sure a validation loss is; (E,) each, or of no number
+    where they are not known. whole: how many epochs the log has; those from the first number on that is not finite are
+    cut off. share: whether the metric is one of which 1 is perfect and 0 the worst."""
 
     train: Array
     val: Array

@@ -54,7 +54,7 @@ class Diagnosis:
     def command(self, finding: Finding) -> str:
         """What to type to put the finding's recipes to the test; "" where no technique helps."""
         longer = 2 * self.epochs if finding.kind == "not converged" else self.epochs
-        return command(finding.recipes, self.data, longer) if finding.recipes else ""
+        return command(finding.recipes, self.data, longer, finding.evidence.get("needed")) if finding.recipes else ""
 
     def to_record(self) -> dict[str, Any]:
         """Strict JSON values."""

@@ -1,4 +1,4 @@
-"""What a noisy series of numbers per epoch tells: its noise, its smooth course, where it turns, whether it still moves."""
+"""What a noisy series of numbers per epoch tells: its noise, its course, where it turns, whether it still moves."""
 
 from __future__ import annotations
 
@@ -16,13 +16,17 @@ SECOND_DIFFERENCE = math.sqrt(6.0)
 """Deviation of x[i - 1] - 2 x[i] + x[i + 1] over that of x."""
 WIDEST = 5
 """A window of smoothing holds at most one in so many epochs."""
-SURE = 2.0
+RISE, RISE_OF_START = 0.15, 0.02
+"""A loss that rises by more than the one share in an epoch, and by the other of where it began, has jumped."""
+FEWEST_FOR_CURVE = 6
+"""Fewer epochs than these hold no curve of five numbers."""
+SURE = 3.0
 """Two numbers are told apart that differ by so many standard deviations of their difference."""
 
 
 class Turn(NamedTuple):
-    """The lowest place of a series. epoch, and between which epochs it may as well have been, counted from 1; depth: how
-    far the series has risen since, at its end; error: standard deviation of depth; lowest, last: the smooth values."""
+    """The lowest place of a series. epoch, and between which epochs it may as well have been, counted from 1; depth:
+    how far the series has risen since, at its end; error: standard deviation of depth; lowest, last: smooth values."""
 
     epoch: int
     low: int
@@ -57,7 +61,7 @@ def level(values: Array, count: int) -> float:
 
 def lowest(values: Array) -> Turn:
     """Where a series is lowest. The window is the smallest whose smooth values are sure of the rise that follows: the
-    less noise, the sharper the place."""
+    less noise, the sharper the place. Where it did rise, the place is that of a curve through its surroundings."""
     spread = noise(values)
     widest = max(1, len(values) // WIDEST)
     for window in (1, 3, 5, 7, 11, 15, 21, 31):
@@ -75,7 +79,25 @@ def lowest(values: Array) -> Turn:
         first -= 1
     while final < len(values) - 1 and alike[final + 1]:
         final += 1
-    return Turn(place + 1, first + 1, final + 1, depth, error, float(course[place]), last)
+    epoch = _turning_point(values, course, place, depth) if depth > SURE * error else place + 1
+    return Turn(epoch, min(first + 1, epoch), max(final + 1, epoch), depth, error, float(course[place]), last)
+
+
+def _turning_point(values: Array, course: Array, place: int, depth: float) -> int:
+    """The lowest epoch of a quartic in the logarithm of the epoch, through all around `place` that lies in the lower
+    half of the rise: losses fall fast and rise slowly, and on that scale alike."""
+    first, final = place, place
+    level = course[place] + depth / 2
+    while first > 0 and course[first - 1] <= level:
+        first -= 1
+    while final < len(values) - 1 and course[final + 1] <= level:
+        final += 1
+    if final - first < FEWEST_FOR_CURVE:
+        return place + 1
+    epochs = np.arange(first, final + 1) + 1.0
+    middle = float(np.log(epochs).mean())
+    curve = np.polyfit(np.log(epochs) - middle, values[first : final + 1], 4)
+    return int(epochs[np.argmin(np.polyval(curve, np.log(epochs) - middle))])
 
 
 def slope_at_end(values: Array, share: float = 0.25) -> tuple[float, float]:
@@ -91,10 +113,9 @@ def slope_at_end(values: Array, share: float = 0.25) -> tuple[float, float]:
     return slope * (len(tail) - 1), deviation / math.sqrt(float(x @ x)) * (len(tail) - 1)
 
 
-def jumpiness(values: Array) -> tuple[float, int]:
-    """(typical change of the logarithm from epoch to epoch beside the course, how many times it at least doubled)."""
-    logs = np.log(np.maximum(values, 1e-12))
-    if len(logs) < 6:
-        return 0.0, 0
-    steps = np.diff(logs)
-    return noise(logs), int((steps > math.log(2.0)).sum())
+def rises(values: Array) -> int:
+    """In how many epochs a loss rose by more than 15 % and by more than 2 % of where it began: near zero a loss moves
+    by large factors without any harm."""
+    start = float(np.mean(values[:3]))
+    steps = np.diff(values)
+    return int(((steps > RISE * values[:-1]) & (steps > RISE_OF_START * start)).sum())

@@ -1,4 +1,4 @@
-"""What one training's curves tell, each question a function: a finding, or None where there is none or it is unclear."""
+"""What one training's curves tell: each question a function that finds something or, where it is unclear, None."""
 
 from __future__ import annotations
 
@@ -10,16 +10,21 @@ import numpy as np
 from ..history import History
 from .curves import Curves, curves_of
 from .finding import Finding, Severity
-from .series import jumpiness, lowest, noise, slope_at_end, smooth
+from .series import lowest, noise, rises, slope_at_end, smooth
 
 FEWEST_EPOCHS = 5
 """Of fewer epochs only divergence is told."""
 EXPLODED = 20.0
 """A loss that ends so many times as high as it began has blown up."""
-JUMPY, VERY_JUMPY = 0.25, 0.5
-"""A loss that changes by so much (as a logarithm) from epoch to epoch beside its course jumps about."""
-LEARNED_LITTLE = 0.3
-"""Of the loss of the first epoch at least so much must go in training, else hardly anything was learned."""
+FEWEST_JUMPS, JUMPS, MANY_JUMPS = 2, 0.1, 0.2
+"""So often at least, and in so large a share of the epochs, a training loss must rise for steps to be too large."""
+LEARNED_LITTLE, LEARNED_NOTHING, HELD_BACK = 0.3, 0.1, 0.5
+"""A network that has learned takes away more than this share of its first loss: a little; anything at all, where
+nothing but the loss is known; and where a penalty rules."""
+PENALTY_RULES = 0.5
+"""A penalty that makes up more than this share of what is minimised rules."""
+EXPLAINED = frozenset(("r2", "r2_score", "explained_variance"))
+"""Metrics of which 0 is guessing the mean and 1 perfect."""
 CLEAR = 4.0
 """Standard deviations that a difference must have to be told of."""
 
@@ -66,47 +71,61 @@ def diverged(history: History, curves: Curves) -> Finding | None:
 
 def unstable(history: History, curves: Curves) -> Finding | None:
     """The training loss jumps about from epoch to epoch. (A validation loss that does may have few rows.)"""
-    if (curves.train <= 0).any():
+    jumps = rises(curves.train)
+    share = jumps / (len(curves.train) - 1)
+    if jumps < FEWEST_JUMPS or share < JUMPS:
         return None
-    jumps, doubled = jumpiness(curves.train)
-    # near zero a loss moves in large factors without any harm: what counts is the first epochs' scale
-    height = noise(curves.train) / max(float(np.median(curves.train[:3])), 1e-12)
-    if jumps < JUMPY or height < JUMPY / 5:
-        return None
-    severity: Severity = "high" if jumps > VERY_JUMPY or doubled >= 3 else "medium"
     said = (
-        f"The training loss typically changes by {100 * (math.exp(jumps) - 1):.0f} % from one epoch to the next beside its "
-        "course: the steps are too large for it to settle."
+        f"The training loss rose by more than 15 % in {jumps} of {len(curves.train)} epochs: the steps are too "
+        "large for it to settle."
     )
-    return Finding("unstable learning rate", severity, said, {"typical_jump": math.exp(jumps) - 1, "doubled": doubled})
+    severity: Severity = "high" if share > MANY_JUMPS else "medium"
+    return Finding("unstable learning rate", severity, said, {"share_of_epochs": share, "rises": jumps})
 
 
 def not_learning(history: History, curves: Curves) -> Finding | None:
     """The training part itself is hardly learned, and it has stopped getting better."""
     start, end = float(curves.train[0]), float(np.mean(curves.train[-3:]))
     gone = (start - end) / abs(start) if start else 0.0
+    known = [share for share in history.column("penalty_share")[-3:] if not math.isnan(share)]
+    penalty = float(np.median(known)) if known else 0.0
+    held_back = penalty > PENALTY_RULES
     change, error = slope_at_end(curves.train)
     still = change < -max(CLEAR * error, 0.02 * abs(end))
-    if still or gone > LEARNED_LITTLE or (len(curves.val) and _gap(curves) > 0.15):
+    if (
+        still
+        or gone > (HELD_BACK if held_back else LEARNED_LITTLE)
+        or not _near_chance(history, curves, gone, held_back)
+    ):
         return None
-    metric = float(np.mean(curves.train_metric[-3:])) if curves.share and len(curves.train_metric) else math.nan
-    if metric > 0.75:
-        return None
-    evidence = {"first_loss": start, "last_loss": end, "gone": gone, "train_metric": metric}
-    penalty = history.column("penalty_share")
-    share = float(np.median(penalty[-3:])) if penalty and not math.isnan(penalty[-1]) else math.nan
-    if share > 0.5:
+    evidence = {"first_loss": start, "last_loss": end, "loss_fell_by": gone}
+    if len(curves.train_metric):
+        evidence["train_metric"] = float(np.mean(history.column("train_metric")[-3:]))
+    if held_back:
         said = (
-            f"The penalty makes up {100 * share:.0f} % of what is minimised, and the training loss stands at {end:.3g} "
-            f"(it began at {start:.3g}): the regularization is so strong that the network cannot learn."
+            f"The penalty makes up {100 * penalty:.0f} % of what is minimised, and the training loss stands at "
+            f"{end:.3g} (it began at {start:.3g}): the regularization is so strong that the network cannot learn."
         )
-        return Finding("too strong", "high", said, {**evidence, "penalty_share": share})
-    severity: Severity = "high" if gone < LEARNED_LITTLE / 2 else "medium"
+        return Finding("too strong", "high", said, {**evidence, "penalty_share": penalty})
+    severity: Severity = "high" if len(curves.train_metric) and gone < LEARNED_LITTLE / 2 else "medium"
     said = (
-        f"Even on the training part the loss only fell from {start:.3g} to {end:.3g} and has stopped falling: the network "
-        "is too small, learns too slowly or is held back."
+        f"Even on the training part the loss only went from {start:.3g} to {end:.3g} and has stopped falling: the "
+        "network is too small, learns too slowly or is held back."
     )
     return Finding("underfitting", severity, said, evidence)
+
+
+def _near_chance(history: History, curves: Curves, gone: float, held_back: bool) -> bool:
+    """Whether training is hardly better than guessing. Of classes: exp(-loss) is how often a guesser with that loss
+    would be right; who knows something is right far more often, however hard the task."""
+    room = 0.5 if held_back else 0.3
+    metric = float(np.mean(curves.train_metric[-3:])) if len(curves.train_metric) else math.nan
+    if curves.share:
+        guessed = math.exp(-float(np.mean(curves.train[-3:])))
+        return metric < guessed + room * (1 - guessed)
+    if history.metric.lower() in EXPLAINED:
+        return metric < room
+    return gone < LEARNED_NOTHING
 
 
 def unfinished(history: History, curves: Curves) -> Finding | None:
@@ -153,20 +172,14 @@ def leaking(history: History, curves: Curves) -> Finding | None:
         evidence["metric_better_by"] = better
     said = (
         f"Validation ({evidence['val_loss']:.3g}) is better than training ({evidence['train_loss']:.3g}), measured "
-        "without noise, in nearly every epoch. That does not happen by chance: validation rows may stand in the training "
-        "part, or be easier."
+        "without noise, in nearly every epoch. That does not happen by chance: validation rows may stand in the "
+        "training part, or be easier."
     )
     return Finding("leakage", "high", said, evidence)
 
 
-def _gap(curves: Curves) -> float:
-    """Validation loss over training loss, minus 1, at the end."""
-    train, val = float(np.mean(curves.train[-3:])), float(np.mean(curves.val[-3:]))
-    return val / train - 1 if train > 0 else 0.0
-
-
 def noisy_labels(history: History, curves: Curves) -> Finding | None:
-    """The validation metric has its best early and then falls far, while training goes on to learn everything by heart."""
+    """The validation metric is best early and then falls far, while training goes on to learn everything by heart."""
     if not (curves.share and len(curves.val_metric) and len(curves.train_metric)):
         return None
     best = lowest(-curves.val_metric)
@@ -181,8 +194,8 @@ def noisy_labels(history: History, curves: Curves) -> Finding | None:
         return None
     said = (
         f"The validation {_name(history)} was best in epoch {best.epoch} ({_share(peak)}) and has fallen to "
-        f"{_share(-best.last)}, while training climbed from {_share(at_best)} to {_share(end)}: that is what learning wrong "
-        "labels by heart looks like."
+        f"{_share(-best.last)}, while training climbed from {_share(at_best)} to {_share(end)}: that is what learning "
+        "wrong labels by heart looks like."
     )
     return Finding(
         "label noise",
@@ -218,10 +231,10 @@ def overfitting(history: History, curves: Curves) -> Finding | None:
         worse = best.depth if significant else 0.0
         evidence["metric_fell_by"] = best.depth
     when = f"since epoch {turn.epoch}" + (f" (between {turn.low} and {turn.high})" if turn.high > turn.low else "")
-    rise = f"The validation loss has risen from {turn.lowest:.3g} to {turn.last:.3g} {when}, while training went on to fall"
+    rise = f"The validation loss has risen from {turn.lowest:.3g} to {turn.last:.3g} {when}, while training fell on"
     if len(curves.val_metric) and worse < (0.01 if curves.share else 0.02):
         severity: Severity = "medium" if relative > 0.1 else "low"
-        said = f"{rise}; the {_name(history)} has not fallen: the network grows too sure of itself, above all where it errs."
+        said = f"{rise}; the {_name(history)} has not fallen: the network grows too sure of itself where it errs."
         return Finding("overfitting of the loss", severity, said, evidence)
     fell = f"; the {_name(history)} has fallen by {_points(worse, curves)}" if len(curves.val_metric) else ""
     severity = "high" if relative > 0.1 else "medium"

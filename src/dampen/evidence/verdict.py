@@ -37,8 +37,8 @@ def sentence(evidence: Evidence) -> str:
 
 def plain_sentence(evidence: Evidence) -> str:
     """The same for somebody who has never heard of points and intervals, as in: LabelSmoothing cut the test error from
-    4.1 % to 2.9 %, give or take 0.4 points. What is given or taken is the longer side of the interval, rounded up; where
-    luck is not ruled out, no size is told at all."""
+    4.1 % to 2.9 %, give or take 0.4 points. What is given or taken is the longer side of the interval, rounded up;
+    where luck is not ruled out, no size is told at all."""
     if evidence.seeds < FEWEST_SEEDS:
         return f"With {_count(evidence.seeds, 'seed')} nothing can be told of {evidence.recipe}."
     if evidence.low == evidence.high == 0:

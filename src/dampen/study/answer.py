@@ -30,8 +30,10 @@ from .confirmation import (
     without_each,
 )
 from .curve import SHARES, data_curve
+from .examples import examples
 from .found import SearchResult
 from .keeping import keep
+from .machine import machine
 from .store import LeaseLost
 from .weights import forget
 from .worker import WAIT, Worker, let_go
@@ -116,6 +118,8 @@ def _made(worker: Worker, record: dict[str, Any]) -> SearchResult:
         curve=curve,
         protocol=_protocol(worker, trials, trained, best, searched, curve) | {"more_data": more_data},
         versions=versions(),
+        trials=tuple(map(_tried, trials)),
+        examples=examples(scene.problem, {best: named[best]}, seeds[0]),
         trained=best_member(scene, trained[best]),
     )
     keep(result, scene.folder)
@@ -202,6 +206,11 @@ def _leaders(trials: Sequence[FrozenTrial], higher: bool) -> tuple[dict[str, Any
     )
 
 
+def _tried(trial: FrozenTrial) -> dict[str, Any]:
+    epochs = len(trial.user_attrs["history"]["epochs"])
+    return {"trial": trial.number, "score": trial.value, "epochs": epochs, "values": dict(trial.params)}
+
+
 def _kind(trial: FrozenTrial) -> str:
     return str(trial.user_attrs["kind"])
 
@@ -282,6 +291,7 @@ def _protocol(
             "search": searched - worker.ready,
             "confirmation": worker.pace.elapsed - searched,
         },
+        "machine": machine(problem.device),
         "packing": worker.scene.packing.to_record(),
         "notes": list(problem.data.notes),
     }

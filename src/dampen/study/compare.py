@@ -11,8 +11,8 @@ from typing import Any
 
 from torch import nn
 
-from ..data.dataset import as_dataset
-from ..data.duplicates import duplicates, sentence
+from ..data.dataset import Dataset, as_dataset
+from ..data.duplicates import Duplicates, duplicates, sentence
 from ..data.split import Split, split
 from ..errors import DampenError
 from ..evidence import judge
@@ -26,6 +26,8 @@ from ..training.plan import Plan, on_device
 from ..training.problem import Member, Problem, as_device, check_fits, check_recipe, suits
 from .comparison import Comparison, notes_of, versions
 from .cost import step_costs
+from .examples import examples
+from .machine import machine
 
 SEEDS = 12
 LR_FACTORS = (1 / 3, 1.0, 3.0)
@@ -65,6 +67,7 @@ def compare(
 
     Raises `DampenError` where model, data and recipes do not fit together, before anything is trained.
     """
+    began = time.perf_counter()
     chosen_seeds = _seeds(seeds)
     dataset = as_dataset(data)
     network = model or network_for(dataset)
@@ -84,7 +87,8 @@ def compare(
     packs = {members[i].label: pack for pack in chosen.packs for i in pack.members}
     how = {name: packs[_label(name, 1.0) if tune_lr else name] for name in complete}
     costs = step_costs(problem, complete, chosen_seeds, how, ability) if measured else None
-    return _comparison(problem, kept, costs, chosen, chosen_seeds, interrupted, tune_lr, len(done))
+    answer = _comparison(problem, kept, costs, chosen, chosen_seeds, interrupted, tune_lr, len(done))
+    return dataclasses.replace(answer, protocol={**answer.protocol, "seconds": time.perf_counter() - began})
 
 
 # ------------------------------------------------------------------ what is compared
@@ -223,8 +227,11 @@ def _comparison(
 ) -> Comparison:
     scores = {name: {k: [f.test[k] for f in all_] for k in ("metric", "loss")} for name, all_ in kept.items()}
     parts = split(problem.data, seeds[0])
+    evidence = _judged(problem, kept, costs, len(parts.test) / len(parts.train)) if BASELINE in kept else ()
+    overlap = overlap_of(problem.data, parts)
+    best_first = {e.recipe: kept[e.recipe][0].member.recipe for e in evidence}
     return Comparison(
-        evidence=_judged(problem, kept, costs, len(parts.test) / len(parts.train)) if BASELINE in kept else (),
+        evidence=evidence,
         scores=scores,
         recipes={name: all_[0].member.recipe.to_dict() for name, all_ in kept.items()},
         histories={name: [f.history for f in all_] for name, all_ in kept.items()},
@@ -243,18 +250,21 @@ def _comparison(
             "tune_lr": tune_lr,
             "tests_opened": tests_opened,
             "notes": list(problem.data.notes),
-            "duplicates": _duplicates(problem, parts),
+            "duplicates": sentence(overlap) if overlap else "",
+            "overlap": dataclasses.asdict(overlap) if overlap else {},
+            "machine": machine(problem.device),
         },
         plan=plan.to_record(),
         versions=versions(),
         interrupted=interrupted,
+        examples=examples(problem, best_first, seeds[0]),
     )
 
 
-def _duplicates(problem: Problem, parts: Split) -> str:
-    """What stands in two parts of the first seed's split, in words; data on disk are too many to look through."""
-    found = None if problem.data.on_disk else duplicates(problem.data, parts)
-    return sentence(found) if found and (found.test.found or found.validation.found) else ""
+def overlap_of(data: Dataset, parts: Split) -> Duplicates | None:
+    """What stands in two parts of a split, None where nothing does; data on disk are too many to look through."""
+    found = None if data.on_disk else duplicates(data, parts)
+    return found if found and (found.test.found or found.validation.found) else None
 
 
 def _judged(

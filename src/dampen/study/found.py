@@ -40,9 +40,10 @@ class SearchResult:
     recipe, {"validation": [one per seed], "metric": [on the test part], "loss": [...]}. leaders: the best
     configurations of the search, with validation scores. importance: share of the ranking that a switch or the learning
     rate explains, and a strength among those that have it. curve: test scores at shares of the training rows, where
-    asked for. trials: every configuration that was tried, {"trial", "score" (None where it was cut or diverged), "epochs"
-    trained, "values": its switches and strengths}. examples: as of a comparison, of the winner. protocol: data, model, settings, budget, how often the test part was opened. trained: the network to
-    hand over; not part of the record.
+    asked for. trials: every configuration that was tried, {"trial", "score" (None where it was cut or diverged),
+    "epochs" trained, "values": switches and strengths}. examples: as of a comparison, of the winner. protocol: data,
+    model, settings, budget, how often the test part was opened. trained: the network to hand over; not part of the
+    record.
     """
 
     study: str

@@ -1,0 +1,154 @@
+"""What a comparison or a search tells beside its curves: too few seeds, rows in two parts, techniques that do nothing
+or too much."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..errors import DampenError
+from ..evidence import Evidence, verdict
+from ..evidence.verdict import FEWEST_SEEDS, SHARES, USUAL_SEEDS, would_have_been_noticed
+from ..history import History
+from .diagnose import Diagnosis, by_severity, diagnose
+from .finding import Finding
+from .metrics import median_metrics
+
+NOTHING_POINTS, NOTHING_SHARE = 0.005, 0.01
+"""An effect that certainly is no larger is none: of shares, and of other metrics relative to the baseline's score."""
+WEAKENED = 3
+"""What is too strong is worth a try with a strength that many times nearer to off."""
+HELD_BACK = 0.02
+"""A recipe whose training metric stays so far below the baseline's (or, of numbers, such a share of it) hinders."""
+MANY_ROWS = 0.01
+"""Where so large a share of a part stands in the training part, too, its score means little."""
+MOST_SEEDS = 100
+"""More seeds than this are no advice."""
+
+WHOLE = ""
+"""The key of what is of the answer as a whole."""
+
+
+def diagnose_answer(record: Mapping[str, Any], data: str = "DATA") -> dict[str, Diagnosis]:
+    """Per recipe of a comparison or a search, given as `to_record` makes it, what its trainings and its evidence tell;
+    under "" what is of the whole. data: what to write into the commands to try."""
+    if record.get("kind") not in ("dampen comparison", "dampen search"):
+        raise DampenError(f"diagnose_answer takes the record of a comparison or a search; got {record.get('kind')!r}.")
+    histories = {name: [History.from_record(h) for h in all_] for name, all_ in record["histories"].items()}
+    evidence = [Evidence.from_record({k: v for k, v in e.items() if k != "verdict"}) for e in record["evidence"]]
+    baseline = record["protocol"].get("baseline", "baseline")
+    found = {}
+    for name, members in histories.items():
+        own = diagnose(members, data)
+        against = next((e for e in evidence if e.recipe == name and e.baseline == baseline), None)
+        more = _of_effect(against, members, histories[baseline], record["recipes"][name]) if against else []
+        kinds = {finding.kind for finding in more}
+        kept = [finding for finding in own.findings if finding.kind not in kinds]
+        found[name] = dataclasses.replace(own, findings=by_severity([*kept, *more]))
+    return {WHOLE: _whole(record, evidence, found.get(baseline), data), **found}
+
+
+def _whole(record: Mapping[str, Any], evidence: Sequence[Evidence], baseline: Diagnosis | None, data: str) -> Diagnosis:
+    findings = [*_few_seeds(evidence), *_overlap(record["protocol"])]
+    epochs, seeds = (baseline.epochs, baseline.seeds) if baseline else (0, 0)
+    return Diagnosis(by_severity(findings), {}, str(record["protocol"]["metric"]), epochs, seeds, data=data)
+
+
+def _few_seeds(evidence: Sequence[Evidence]) -> list[Finding]:
+    """Where no seed count could tell, or more seeds would settle what is in sight."""
+    if not evidence:
+        return []
+    seeds = evidence[0].seeds
+    if seeds < FEWEST_SEEDS:
+        said = would_have_been_noticed(evidence)
+        return [Finding("few seeds", "high", said[0].upper() + said[1:] + ".", {"seeds": seeds})]
+    promising = [e for e in evidence if verdict(e) == "no evidence" and e.effect > e.detectable / 2]
+    if any(verdict(e) == "real gain" for e in evidence) or not promising:
+        return []
+    best = max(promising, key=lambda e: e.effect / e.detectable)
+    needed = max(USUAL_SEEDS, math.ceil(seeds * (best.detectable / best.effect) ** 2))
+    if needed > MOST_SEEDS:
+        return []
+    said = (
+        f"{best.recipe} looks better, but not by more than luck; if its effect is what it seems, about {needed} seeds "
+        f"instead of {seeds} would show it."
+    )
+    evidence_found = {"seeds": seeds, "needed": needed, "effect": best.effect, "detectable": best.detectable}
+    return [Finding("few seeds", "low", said, evidence_found, (best.recipe,))]
+
+
+def _overlap(protocol: Mapping[str, Any]) -> list[Finding]:
+    """Rows that stand in two parts."""
+    overlap = protocol.get("overlap") or {}
+    if not overlap:
+        return []
+    counts = {f"{part}_{kind}": overlap[part][kind] for part in ("test", "validation") for kind in ("exact", "near")}
+    share = max((p["exact"] + p["near"]) / p["num_rows"] for p in overlap.values() if p["num_rows"])
+    return [
+        Finding(
+            "leakage", "high" if share >= MANY_ROWS else "medium", protocol["duplicates"], {**counts, "share": share}
+        )
+    ]
+
+
+# ------------------------------------------------------------------ of one recipe
+
+
+def _of_effect(
+    evidence: Evidence, members: Sequence[History], baseline: Sequence[History], recipe: Mapping[str, Any]
+) -> list[Finding]:
+    if evidence.seeds < FEWEST_SEEDS:
+        return []
+    said = verdict(evidence)
+    farthest = max(abs(evidence.low), abs(evidence.high))
+    if said == "no evidence" and farthest <= _nothing(evidence):
+        numbers = {"low": evidence.low, "high": evidence.high}
+        if farthest == 0:
+            told = f"{evidence.recipe} changed no score of any seed: it may not act on this network at all."
+            return [Finding("no effect", "medium", told, numbers)]
+        metric = evidence.metric.replace("_", " ")
+        told = f"{evidence.recipe} changes the {metric} by less than {_size(evidence)}, if at all."
+        return [Finding("no effect", "low", told, numbers)]
+    return _held_back(evidence, members, baseline, recipe) if said == "harmful" else []
+
+
+def _nothing(evidence: Evidence) -> float:
+    return NOTHING_POINTS if evidence.metric in SHARES else NOTHING_SHARE * abs(evidence.baseline_score)
+
+
+def _size(evidence: Evidence) -> str:
+    return f"{100 * NOTHING_POINTS:.1f} points" if evidence.metric in SHARES else f"{100 * NOTHING_SHARE:.0f} %"
+
+
+def _held_back(
+    evidence: Evidence, members: Sequence[History], baseline: Sequence[History], recipe: Mapping[str, Any]
+) -> list[Finding]:
+    """Harmful, and the training part is learned less well than without."""
+    own, plain = (median_metrics(all_).get("train_metric", math.nan) for all_ in (members, baseline))
+    sign = 1.0 if members[0].higher_is_better else -1.0
+    behind = sign * (plain - own)
+    if not behind > (HELD_BACK if evidence.metric in SHARES else HELD_BACK * abs(plain)):
+        return []
+    said = (
+        f"{evidence.recipe} makes things worse, and with it even the training part is learned less well "
+        f"({own:.3g} instead of {plain:.3g}): it is too strong here."
+    )
+    numbers = {"effect": evidence.effect, "p": evidence.p, "train_metric": own, "baseline_train_metric": plain}
+    return [Finding("too strong", "medium", said, numbers, _weaker(recipe))]
+
+
+def _weaker(recipe: Mapping[str, Any]) -> tuple[str, ...]:
+    """The recipe with its switching strengths a third as far from off."""
+    from ..contracts import switches
+    from ..recipe import from_dict
+
+    built = from_dict(recipe)
+    moved = {}
+    for name, technique in built.named.items():
+        for strength, off in switches(technique).items():
+            value = getattr(technique, strength)
+            if all(map(math.isfinite, (value, off))):
+                moved[f"{name}.{strength}"] = float(f"{off + (value - off) / WEAKENED:.3g}")
+    return (str(built.with_strengths(moved)),) if moved else ()
