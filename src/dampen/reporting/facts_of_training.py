@@ -40,9 +40,9 @@ def training_facts(histories: Sequence[History], onset: Mapping[str, Any] | None
     finite, and how many these are. Besides what a history records these are overfitting_score (validation loss over
     training loss), loss_gap and metric_gap (how much worse validation is), and norm_ratio (L1 over L2 norm). layers:
     per layer the means of l1, l2, norm_ratio, update_ratio, zeros_fraction. not_finite_from: the first epoch with a
-    loss that is no longer a number. served_epochs: one per seed that knows; served_epoch: their median. weights: histograms,
-    of the first history that has them, "all" layers together beside them. calibration: see History.final, pooled over
-    seeds. loss_unit: "" where it is not known. What is not known is absent or None.
+    loss that is no longer a number. served_epochs: one per seed that knows; served_epoch: their median. weights:
+    histograms, of the first history that has them, "all" layers together beside them. calibration: see History.final,
+    pooled over seeds. loss_unit: "" where it is not known. What is not known is absent or None.
     Raises `DampenError` where there is no history.
     """
     histories = list(histories)

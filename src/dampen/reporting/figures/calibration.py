@@ -27,16 +27,13 @@ def reliability(facts: Mapping[str, Any]) -> Figure:
     figure = new_figure(7.0)
     axes, counts = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [3.4, 1]})
     axes.plot([0, 100], [0, 100], color=GREY, linestyle=(0, (5, 3)), linewidth=1.2)
-    axes.text(
-        3, 6, "as right as sure", color=GREY, rotation=45, rotation_mode="anchor", transform_rotates_text=True,
-        ha="left", va="bottom",
+    axes.annotate(
+        "as right\nas sure", (1, 1), (6, 0), xycoords="axes fraction", textcoords="offset points", color=GREY,
+        va="center", annotation_clip=False,
     )  # fmt: skip
     axes.vlines(confidence, low, high, color=SKY, linewidth=4, alpha=0.75)
     axes.plot(confidence, right, color=BLUE, marker="o", markersize=7, linewidth=1.2, clip_on=False, zorder=4)
     axes.set(xlim=(0, 100), ylim=(0, 100), ylabel="right [%]")
-    for where, text in (((0.03, 0.96), "left and above: not sure enough"), ((0.97, 0.04), "right and below: too sure")):
-        side, edge = ("left", "top") if where[0] < 0.5 else ("right", "bottom")
-        axes.text(*where, text, color=GREY, transform=axes.transAxes, ha=side, va=edge)
     counts.bar(confidence, rows, width=3.2, color=BLUE)
     for x, count in zip(confidence, rows, strict=True):
         counts.annotate(
@@ -66,4 +63,5 @@ def _in_words(known: Mapping[str, Any]) -> str:
         words += (
             f" On its {counted(known['mistakes'], 'mistake')} it was {percent(known['confidence_on_mistakes'])} sure."
         )
-    return words + " Light bars: 95 % intervals of the rows of one seed."
+    words += " Above the diagonal it is not sure enough, below too sure."
+    return f"{words} Light bars: 95 % intervals, of one seed's rows."

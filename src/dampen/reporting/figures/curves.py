@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from ...records import read
 from .labels import End
@@ -77,6 +77,8 @@ def fit_scale(axes: Axes, values: Sequence[np.ndarray], log_from: float = LOG_FR
     finite = np.concatenate([v[np.isfinite(v)] for v in values]) if values else np.array([])
     if len(finite) and finite.min() > 0 and finite.max() > log_from * finite.min():
         axes.set_yscale("log")
+        near = finite.max() < 1e4 * finite.min()
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0) if near else (1.0,), numticks=7))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
         axes.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
 

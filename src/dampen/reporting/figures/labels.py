@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 
-from .style import GREY, INK, PAPER, SMALL, WIDTH, ink
+from .style import GREY, INK, SMALL, WIDTH, ink, settle
 
-NOTE_WIDTH = 84
+NOTE_WIDTH = 96
 """Letters that fit into a line over the whole width."""
-DISTANCES = (8, 14, 22, 32, 44, 58, 74, 92)
+DISTANCES = (9, 14, 20, 27, 35)
 """Points between a point and its label, tried in this order."""
 DIRECTIONS = [math.radians(a) for a in (0, 180, 45, 135, 315, 225, 90, 270, 22, 158, 338, 202, 67, 113, 293, 247)]
 
@@ -58,7 +58,7 @@ def label_ends(axes: Axes, ends: Sequence[End]) -> None:
         for end in ends
     ]
     figure = _figure(axes)
-    figure.draw_without_rendering()
+    settle(figure)
     boxes = [text.get_window_extent() for text in texts]
     wanted = [float(axes.transData.transform((0 if axes.get_xscale() == "linear" else 1, e.y))[1]) for e in ends]
     gap = max(box.height for box in boxes) * 1.08
@@ -87,21 +87,24 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
 
 
 def label_points(
-    axes: Axes, points: np.ndarray, names: Sequence[tuple[int, str, str]], size: float = 9.0
+    axes: Axes, points: np.ndarray, names: Sequence[tuple[int, str]], lines: Sequence[np.ndarray], size: float = 9.0
 ) -> list[Text]:
-    """Labels of some points, (index, text, colour), the most important first; one for which there is no room is left
-    out. points: (N, 2) in data. size: of the points' marks, in points. Returns the labels that found room."""
+    """Labels of some points, (index, text), the most important first; one for which there is no room is left out.
+    points: (N, 2) in data. lines: (M, 2) in data, upright and level parts only, not to be written over. size: of the
+    points' marks, in points. Returns the labels that found room."""
     figure = _figure(axes)
-    figure.draw_without_rendering()
+    settle(figure)
     scale = figure.dpi / 72
     pixels = axes.transData.transform(points)
     reach = size / 2 * scale
     taken = [Bbox.from_extents(x - reach, y - reach, x + reach, y + reach) for x, y in pixels]
-    taken += [text.get_window_extent() for text in axes.texts]
+    for bends in map(axes.transData.transform, lines):
+        for (x, y), (u, v) in itertools.pairwise(bends):
+            taken.append(Bbox.from_extents(min(x, u) - 1, min(y, v) - 1, max(x, u) + 1, max(y, v) + 1))
     frame = axes.get_window_extent()
     placed: list[Text] = []
-    for index, text, colour in names:
-        label = _label(axes, points[index], text, colour)
+    for index, text in names:
+        label = _label(axes, points[index], text)
         box = label.get_window_extent()
         for distance, angle in itertools.product(DISTANCES, DIRECTIONS):
             dx, dy = distance * math.cos(angle), distance * math.sin(angle)
@@ -120,15 +123,14 @@ def label_points(
     return placed
 
 
-def _label(axes: Axes, point: np.ndarray, text: str, colour: str) -> Annotation:
+def _label(axes: Axes, point: np.ndarray, text: str) -> Annotation:
     return axes.annotate(
         text,
         xy=(float(point[0]), float(point[1])),
         xytext=(0, 0),
         textcoords="offset points",
         fontsize=SMALL,
-        color=ink(colour) if colour != INK else INK,
-        bbox={"boxstyle": "square,pad=0.1", "facecolor": PAPER, "edgecolor": "none", "alpha": 0.7},
+        color=INK,
         arrowprops={"arrowstyle": "-", "color": GREY, "lw": 0.6, "shrinkA": 0, "shrinkB": 4},
     )
 

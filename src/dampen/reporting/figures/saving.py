@@ -18,9 +18,9 @@ def as_svg(figure: Figure, title: str) -> str:
         document = minidom.parseString(kept.getvalue().encode())
     element = document.documentElement
     assert element is not None
-    for group in element.getElementsByTagName("g"):
-        if group.hasAttribute("id"):  # axes_1, text_3: nothing points to them, and every figure has them
-            group.removeAttribute("id")
+    for part in (*element.getElementsByTagName("g"), *element.getElementsByTagName("image")):
+        if part.hasAttribute("id"):  # axes_1, text_3: nothing points to them, and every figure has them
+            part.removeAttribute("id")
     element.setAttribute("role", "img")
     element.setAttribute("aria-label", title)
     return element.toxml()

@@ -12,7 +12,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from ...records import read
-from .comparison import draw_effect, effect_units, limits, name_rows, verdict_key, write_beside
+from .effects import draw_effect, effect_units, limits, name_rows, verdict_key, write_beside
 from .labels import note
 from .style import (
     BLUE,
@@ -84,7 +84,7 @@ def ablation_bars(facts: Mapping[str, Any]) -> Figure:
         end = min(frame[1], max(frame[0], own[1]))
         axes.barh(place, end, height=0.62, color="#d3dfe8", edgecolor=GREY, linewidth=0.8, zorder=1)
         draw_effect(axes, place, own, row["verdict"], frame)
-        write_beside(axes, place, own)
+    write_beside(axes, [(row["low"], row["worth"], row["high"]) for row in rows], "worth", facts["metric"])
     axes.axvline(0.0, color=INK, linewidth=1.1)
     name_rows(axes, [row["ingredient"] for row in rows], frame)
     axes.set_xlabel(f"worth in test {metric_words(facts['metric'])}{unit}: right of 0 it helps")
@@ -158,7 +158,7 @@ def _rows(axes: Axes, facts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]
             _mark(axes, place, "off", True)
             _mark(axes, place, "on", True, 1.0)
             continue
-        _row(axes, place, [(x, number(_value(x, row))) for x in (0.0, 0.5, 1.0)], False)
+        _row(axes, place, [(x, _two_digits(_value(x, row))) for x in (0.0, 0.5, 1.0)], False)
         _mark(axes, place, "off", any(trial["places"][place - 1] is None for trial in facts["trials"]))
 
 
@@ -190,6 +190,10 @@ def _title(row: Mapping[str, Any]) -> str:
     percent = "" if share is None else f" {100 * share:.0f} %"
     below = "" if not owner or row["name"] == "optimizer.lr" else f"\n{short(strength.replace('_', ' '), 24)}"
     return f"{name}{percent}{below}"
+
+
+def _two_digits(value: float) -> str:
+    return f"{float(f'{value:.2g}'):g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _value(share: float, row: Mapping[str, Any]) -> float:

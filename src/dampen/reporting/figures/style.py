@@ -13,6 +13,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.ticker import AutoLocator, MaxNLocator
 
 from ...evidence.verdict import SHARES
 
@@ -85,16 +86,27 @@ def styled(**more: Any) -> Iterator[None]:
 
 
 def drawn(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Makes a function draw in this style, ticks included, which Matplotlib would make later in somebody else's."""
+    """Makes a function draw in this style, ticks included, which Matplotlib would make later in somebody else's; and in
+    places that stay as they are: laying out anew at every drawing would move everything by a hair."""
 
     @functools.wraps(draw)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with styled():
             figure = draw(*args, **kwargs)
-            figure.draw_without_rendering()
+            for _ in range(2):  # what the first makes room for moves the rest in the second
+                settle(figure)
+            figure.set_layout_engine("none")
         return figure
 
     return wrapped
+
+
+def settle(figure: Figure) -> None:
+    """Give everything its place. Ticks must not hang on the length of an axis: by a hair there would be others."""
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        if isinstance(axis.get_major_locator(), AutoLocator):
+            axis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10]))
+    figure.draw_without_rendering()
 
 
 def new_figure(height: float, width: float = WIDTH) -> Figure:

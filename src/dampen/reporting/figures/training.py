@@ -83,8 +83,9 @@ def overfitting_score(facts: Mapping[str, Any]) -> Figure:
         scale, unit = in_units(facts["metric"])
         axes[1].axhline(0.0, color=GREY, linewidth=1.0)
         look = Look(VAL.colour, MIXED, 2.0)
-        below = [draw_curve(axes[1], facts, "metric_gap", "worse on\nvalidation by", look, scale)]
+        below = [draw_curve(axes[1], facts, "metric_gap", "", look, scale)]
         points = " [points]" if unit == " [%]" else unit
+        below = [end._replace(text=number(end.y) + (" points" if unit == " [%]" else "")) for end in below]
         over_epochs(axes[1], facts, f"generalization gap of\n{metric_words(facts['metric']) or 'the metric'}{points}")
         curves.mark_onset(axes[1], facts)
     if sentence := curves.seeds_in_words(facts):

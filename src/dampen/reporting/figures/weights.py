@@ -36,8 +36,8 @@ from .style import (
 
 MOST_PANELS, COLUMNS = 12, 3
 MOST_ROWS = 40
-SPIKE = 3.0
-"""A bin around zero that is so many times as high as the highest other is cut off, and told in words."""
+SPIKE, HIGH = 3.0, 0.85
+"""A peak of so many times the height that this share of the bins stays under is cut off, and told in words."""
 LOOKS = (Look(SKY, DOTTED, 1.6), Look(BLUE, DASHED, 1.5), Look(BLACK, "-", 1.6))
 """First, middle and last epoch: ever darker, ever more solid."""
 ZEROS = LinearSegmentedColormap.from_list("zeros", [PAPER, "#f6d9b0", "#d98a2b", "#8a3d00", "#3a1500"])
@@ -95,6 +95,7 @@ def sparsity(facts: Mapping[str, Any]) -> Figure:
         }
         ends = [draw_curve(grid[0], facts, name, *looks[name], scale=100.0) for name in lines]
         over_epochs(grid[0], facts, "share [%]", named=not shown)
+        grid[0].set_xlim(0.5, len(facts["epochs"]) + 0.5)
         top = max(float(np.nanmax(100 * curves.curve(facts, name, "high"))) for name in lines)
         grid[0].set_ylim(0, max(1.0, 1.08 * top))
     if shown:
@@ -139,7 +140,7 @@ def draw_together(axes: Axes, looks: Sequence[Mapping[str, Any]]) -> None:
     """All layers in one."""
     looks = _three(looks)
     _histograms(axes, [(looked["epoch"], looked["all"]) for looked in looks])
-    axes.set(xlabel="value of a weight", ylabel="density")
+    axes.set(xlabel="value of a weight", ylabel="density", ylim=(0, 1.35 * axes.get_ylim()[1]))
     axes.legend(*_key(looks), loc="upper left", bbox_to_anchor=(-0.03, 1.02), handlelength=2.0, borderaxespad=0)
 
 
@@ -159,7 +160,7 @@ def _key(looks: Sequence[Mapping[str, Any]]) -> tuple[list[Any], list[str]]:
 
 def _histograms(axes: Axes, histograms: Sequence[tuple[int, Mapping[str, Any]]]) -> None:
     """Outlines, one per epoch, as densities: their bins differ in width."""
-    highest, spike = 0.0, 0.0
+    highest, cut, peak = 0.0, 0.0, 0.0
     for (_, histogram), look in zip(histograms, LOOKS[-len(histograms) :], strict=True):
         counts = np.array(histogram["counts"], dtype=float)
         edges = np.linspace(histogram["low"], histogram["high"], len(counts) + 1)
@@ -170,16 +171,15 @@ def _histograms(axes: Axes, histograms: Sequence[tuple[int, Mapping[str, Any]]])
         axes.stairs(density, edges, color=look.colour, linestyle=look.dashes, linewidth=look.width)
         if look is LOOKS[-1]:
             axes.stairs(density, edges, color=look.colour, fill=True, alpha=0.08)
-        zero = (edges[:-1] <= 0) & (edges[1:] >= 0)
-        others = float(density[~zero].max(initial=0.0))
-        if density[zero].max(initial=0.0) > SPIKE * others > 0:
-            highest, spike = max(highest, others), float(counts[zero].sum() / counts.sum())
-        else:
-            highest = max(highest, float(density.max()))
-    axes.set_ylim(0, 1.15 * highest if highest else 1.0)
+        highest = max(highest, float(density.max()))
+        cut = max(cut, SPIKE * float(np.quantile(density[density > 0], HIGH)))
+        peak = float(counts[density > cut].sum() / counts.sum())
+    axes.set_ylim(0, 1.12 * min(highest, cut) if highest else 1.0)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
     axes.xaxis.set_major_formatter(lambda value, _: number(value))
-    if spike:
-        axes.text(0.98, 0.97, f"{percent(spike)}\nnear 0", ha="right", va="top", color=GREY, transform=axes.transAxes)
+    if peak:
+        axes.text(
+            0.98, 0.97, f"{percent(peak)}\nin the peak", ha="right", va="top", color=GREY, transform=axes.transAxes
+        )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import pytest
 
 from dampen.evidence import Evidence
 from dampen.history import History
@@ -23,7 +22,6 @@ NASTY = (
 LAYERS = ("0.weight", "blocks.1.attention.query.weight", "head.weight")
 
 
-@pytest.fixture(scope="session")
 def histories():
     """Three seeds of 20, 20 and 14 epochs that overfit from epoch 8 on."""
     return [history(seed, epochs) for seed, epochs in ((0, 20), (1, 20), (2, 14))]
@@ -129,11 +127,6 @@ def comparison(names, metric="accuracy", seeds=12):
     )
 
 
-@pytest.fixture(scope="session")
-def compared():
-    return comparison([f"Technique{i}(rate=0.{i})" for i in range(12)])
-
-
 def trials(count):
     generator = np.random.default_rng(7)
     made = []
@@ -167,8 +160,3 @@ ABLATION = (
     evidence("without Dropout", 0.009, 0.005, 0.01, None, baseline="found 1"),
     evidence("without its learning rate", -0.004, 0.007, 0.4, None, baseline="found 1"),
 )
-
-
-@pytest.fixture(scope="session")
-def searched():
-    return found(ABLATION)
