@@ -47,6 +47,7 @@ _HOMES = {
     "SearchResult": "study.found",
     "CATALOGUE": "techniques",
     "figures": "reporting",
+    "Monitor": "integrations",
     "attach": "integrations",
     "rebuild": "integrations",
     "check_technique": "laws",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -25,6 +24,12 @@ PENALTY_RULES = 0.5
 """A penalty that makes up more than this share of what is minimised rules."""
 EXPLAINED = frozenset(("r2", "r2_score", "explained_variance"))
 """Metrics of which 0 is guessing the mean and 1 perfect."""
+MEMORISED, FAR_BEHIND, WORSE_BY = 0.95, 0.08, 3.0
+"""A training part of which more than the one share is right is learned by heart; validation is far behind that by the
+second, where its loss is also so many times that of training."""
+NEAR_GUESSING, FAR_FROM_TRUE = 0.05, 0.3
+"""What is right no more often than the first above exp(-loss), and by the second less often than training, is a
+guess."""
 CLEAR = 4.0
 """Standard deviations that a difference must have to be told of."""
 
@@ -38,15 +43,14 @@ def training_findings(history: History) -> list[Finding]:
         return []
     if found := unstable(history, curves):
         return [found]
-    questions: Sequence[Callable[[History, Curves], Finding | None]] = (
-        leaking,
-        not_learning,
-        noisy_labels,
-        overfitting,
-        unfinished,
-    )
-    found_all = [question(history, curves) for question in questions]
-    return [found for found in found_all if found is not None]
+    if found := labels_unrelated(history, curves):
+        return [found]
+    too_well = overfitting(history, curves)
+    if too_well is None or too_well.severity == "low":
+        too_well = memorised(history, curves) or too_well
+    others = [leaking(history, curves), not_learning(history, curves), noisy_labels(history, curves)]
+    others.append(too_well or unfinished(history, curves))
+    return [found for found in others if found is not None]
 
 
 # ------------------------------------------------------------------ does it train at all?
@@ -202,6 +206,43 @@ def noisy_labels(history: History, curves: Curves) -> Finding | None:
         "medium",
         said,
         {"best_epoch": best.epoch, "best": peak, "last": -best.last, "train_at_best": at_best, "train_last": end},
+    )
+
+
+def labels_unrelated(history: History, curves: Curves) -> Finding | None:
+    """Training is learned by heart, and validation has never been better than guessing."""
+    if not (curves.share and len(curves.val_metric) and len(curves.train_metric)):
+        return None
+    learned = float(np.mean(curves.train_metric[-3:]))
+    best = float(np.max(smooth(curves.val_metric, 3)))
+    guessed = math.exp(-float(np.min(curves.val)))
+    if learned < MEMORISED or learned - best < FAR_FROM_TRUE or best > guessed + NEAR_GUESSING:
+        return None
+    said = (
+        f"Training is learned by heart ({_name(history)} {_share(learned)}), validation never got beyond "
+        f"{_share(best)}, which is guessing: the labels have nothing to do with the inputs, or the two parts nothing "
+        "with each other."
+    )
+    return Finding("label noise", "high", said, {"train_metric": learned, "best_val_metric": best, "guessing": guessed})
+
+
+def memorised(history: History, curves: Curves) -> Finding | None:
+    """Training is learned by heart and validation stays far behind, though it does not get worse."""
+    if not (curves.share and len(curves.val_metric) and len(curves.train_metric)):
+        return None
+    learned, val = float(np.mean(curves.train_metric[-3:])), float(np.mean(curves.val_metric[-3:]))
+    score = float(np.mean(curves.val[-3:]) / max(np.mean(curves.train[-3:]), 1e-12))
+    if learned < MEMORISED or learned - val < FAR_BEHIND or score < WORSE_BY:
+        return None
+    said = (
+        f"It has learned the training rows by heart ({_name(history)} {_share(learned)}) and is "
+        f"{_points(learned - val, curves)} worse on validation ({_share(val)}): regularization, or more data, may help."
+    )
+    return Finding(
+        "overfitting",
+        "medium",
+        said,
+        {"train_metric": learned, "val_metric": val, "metric_gap": learned - val, "overfitting_score": score},
     )
 
 

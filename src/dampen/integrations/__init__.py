@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from .loop import Attached, attach, rebuild
+from .monitor import Monitor
 
-__all__ = ["Attached", "attach", "rebuild"]
+__all__ = ["Attached", "Monitor", "attach", "rebuild"]
