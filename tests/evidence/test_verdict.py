@@ -1,12 +1,13 @@
 """The words, one case of each."""
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from dampen.evidence import Evidence, conclusion, judge, sentence, verdict
+from dampen.evidence import Evidence, conclusion, judge, plain_sentence, sentence, verdict
 
 GAIN = Evidence(
     recipe="Dropout (rate 0.5)",
@@ -150,3 +151,74 @@ def test_a_gain_in_a_loss_is_told_as_a_fall_of_the_loss():
 
     assert verdict(found[0]) == "real gain"
     assert sentence(found[0]).startswith("Dropout lowers test log loss by 0.0")
+
+
+# ------------------------------------------------------------------ for people who have never heard of points
+
+
+@pytest.mark.parametrize(
+    ("evidence", "expected"),
+    [
+        (GAIN, "Dropout (rate 0.5) cut the test error from 6.9 % to 5.7 %, give or take 0.8 points."),
+        (HARM, "SAM raised the test error from 6.9 % to 8.1 %, give or take 0.8 points: it makes things worse."),
+        (
+            NOTHING,
+            "Whether MixUp helps cannot be told from luck; a gain of 1.1 points or more would have been noticed.",
+        ),
+        (SAME, "EMA changed nothing: it scored the same as baseline with every seed."),
+        (TOO_FEW, "With 4 seeds nothing can be told of MixUp."),
+        (LOSS_GAIN, "Dropout (rate 0.5) lowered the test log loss from 0.212 to 0.200, give or take 0.009."),
+        (
+            LOSS_HARM,
+            "Dropout (rate 0.5) raised the test log loss from 0.200 to 0.212, give or take 0.009: "
+            "it makes things worse.",
+        ),
+        (
+            replace(GAIN, metric="r2", baseline_score=0.5, score=0.512),
+            "Dropout (rate 0.5) raised the test r2 from 0.500 to 0.512, give or take 0.008.",
+        ),
+        (
+            replace(GAIN, metric="balanced_accuracy"),
+            "Dropout (rate 0.5) cut the test error, every class counted alike, from 6.9 % to 5.7 %, "
+            "give or take 0.8 points.",
+        ),
+        (
+            replace(GAIN, effect=0.0004, low=0.00011, high=0.00069, score=0.9314),
+            "Dropout (rate 0.5) cut the test error from 6.90 % to 6.86 %, give or take 0.03 points.",
+        ),
+    ],
+)
+def test_the_plain_sentence_says_what_the_numbers_say(evidence, expected):
+    assert plain_sentence(evidence) == expected
+
+
+def numbers_of(told):
+    return [float(number) for number in re.findall(r"\d+\.\d+", told)]
+
+
+def test_the_plain_sentence_never_promises_more_than_the_interval():
+    """What is given or taken is rounded up and is the longer side; a size is told only where luck is ruled out."""
+    generator = np.random.default_rng(0)
+    for _ in range(500):
+        base = generator.uniform(0.5, 0.95)
+        effect, left, right = generator.uniform(0.001, 0.05), *generator.uniform(0.0003, 0.03, 2)
+        made = replace(
+            GAIN,
+            recipe="X",
+            effect=effect,
+            low=effect - left,
+            high=effect + right,
+            p=generator.choice([0.01, 0.2]),
+            baseline_score=base,
+            score=base + effect,
+        )
+        told = plain_sentence(made)
+        if made.p > 0.05:
+            assert not re.search("cut|raised|lowered", told)
+            continue
+        before, after, slack = numbers_of(told)
+        step = 10 ** -len(re.findall(r"take \d+\.(\d+)", told)[0])
+        assert slack >= 100 * max(left, right) - 1e-6
+        assert slack <= 100 * max(left, right) + step
+        assert abs(before - 100 * (1 - base)) <= step / 2 + 1e-9
+        assert abs(after - 100 * (1 - base - effect)) <= step / 2 + 1e-9

@@ -1,6 +1,7 @@
 """What a history tells of layers, against NumPy on the weights that are handed over."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -184,10 +185,9 @@ def test_columns_are_per_member():
 
 
 def test_of_very_deep_networks_layers_are_chosen_over_the_depth():
-    class Layout:
-        tensors = {f"{i}.weight": type("Role", (), {"kind": "weight"}) for i in range(100)}
+    layout = SimpleNamespace(tensors={f"{i}.weight": SimpleNamespace(kind="weight") for i in range(100)})
 
-    chosen = chosen_layers(Layout)
+    chosen = chosen_layers(layout)
 
     assert len(chosen) == 24
     assert (chosen[0], chosen[-1]) == ("0.weight", "99.weight")
