@@ -12,7 +12,7 @@ from dampen.study.comparison import Comparison
 from dampen.study.found import SearchResult
 
 NASTY = (
-    "$x_1$ & <b>\u202egnp</b> {%s} " + 200 * "w",
+    "$x_1$ & <b>\u202egnp</b> {%s} " + 200 * "W",
     "$\\frac{1}{2",
     "</svg><script>alert('1')</script>",
     "]]> <!-- -- \x00\x1b[31m\ud800",

@@ -6,11 +6,11 @@ import json
 
 import numpy as np
 import pytest
-from dampen.figures import boundary_facts, comparison_facts, search_facts
 from figure_records import ABLATION, comparison, evidence, found, trials
 from numpy.testing import assert_allclose
 
 from dampen import DampenError
+from dampen.reporting.figures import boundary_facts, comparison_facts, search_facts
 
 
 def test_recipes_come_best_first_with_verdicts_and_notes():

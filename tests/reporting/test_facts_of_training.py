@@ -7,13 +7,13 @@ import math
 
 import numpy as np
 import pytest
-from dampen.figures import training_facts
 from figure_records import histories
 from numpy.testing import assert_allclose
 from scipy.stats import binomtest
 
 from dampen import DampenError
 from dampen.history import History
+from dampen.reporting.figures import training_facts
 
 
 def trained(losses, metrics=None, **more):

@@ -72,7 +72,7 @@ def test_contrast_is_that_of_wcag():
 
 
 def test_numbers_are_short():
-    assert [number(v) for v in (0.12345, -2.0, 1234.5, 0.0)] == ["0.123", "\N{MINUS SIGN}2", "1,234", "0"]
+    assert [number(v) for v in (0.12345, -2.0, 1234.5, 0.0)] == ["0.123", "\N{MINUS SIGN}2", "1,230", "0"]
     assert [percent(v) for v in (0.1234, 0.9999, 1.0)] == ["12.3 %", "100 %", "100 %"]
 
 
@@ -80,3 +80,8 @@ def test_a_name_is_one_line_without_hidden_letters():
     assert short("a\n\tb\x00\u200bc\ud800") == "a b c"
     assert short("x" * 30) == "x" * 30
     assert short("a" * 20 + "b" * 20) == "a" * 20 + "…" + "b" * 9
+
+
+def test_wide_letters_take_the_room_of_more():
+    assert short("W" * 30) == "W" * 12 + "…" + "W" * 5
+    assert short("W" * 18) == "W" * 18

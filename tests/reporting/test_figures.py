@@ -214,20 +214,7 @@ def test_names_of_any_letters_stay_letters_inside_valid_xml():
         elements = {element.tag.rpartition("}")[2] for element in ElementTree.fromstring(svg).iter()}
 
         assert "script" not in elements
-        assert elements <= {
-            "svg",
-            "defs",
-            "style",
-            "g",
-            "path",
-            "use",
-            "clipPath",
-            "rect",
-            "text",
-            "tspan",
-            "image",
-            "pattern",
-        }
+        assert elements <= ELEMENTS
         assert overlapping(figure) == [], name
         assert cut_off(figure) == [], name
 

@@ -30,6 +30,8 @@ from .style import (
 )
 
 MOST_IMAGES, MOST_VARIANTS = 6, 7
+LONGEST_TITLE = 44
+"""Letters that fit over the pictures, however wide."""
 PALEST = 0.12
 """How much of a class' colour a region has where the classifier is as unsure as can be; 0.6 more where it is sure."""
 
@@ -56,7 +58,7 @@ def augmented_inputs(facts: Mapping[str, Any]) -> Figure:
         row[0].spines[:].set(visible=True, color=INK, linewidth=1.5)
     grid[0, 0].set_title("original", fontsize=SMALL, loc="center", fontweight="normal")
     grid[0, 1].set_title("as trained on", fontsize=SMALL, loc="left", fontweight="normal")
-    figure.suptitle(short(facts["recipe"], 70), x=0.012, ha="left", fontsize=10, fontweight="bold")
+    figure.suptitle(short(facts["recipe"], LONGEST_TITLE), x=0.012, ha="left", fontsize=10, fontweight="bold")
     return figure
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
+import itertools
 import unicodedata
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +32,8 @@ OKABE_ITO = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, BLACK, YELLOW)
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "*")
 LONGEST = 30
 """Letters of a name that are shown."""
+WIDE = 1.6
+"""So many usual letters take the room of a wide one."""
 CONTRAST = 4.5
 """Of text against what is behind it; WCAG 2.1, success criterion 1.4.3."""
 
@@ -128,10 +132,20 @@ def short(name: Any, longest: int = LONGEST) -> str:
     """A name in one line without what turns or hides letters; of a long one start and end, where names differ."""
     kinds = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
     clean = " ".join("".join(" " if unicodedata.category(c) in kinds else c for c in str(name)).split())
-    if len(clean) <= longest:
+    if sum(map(_room, clean)) <= longest:
         return clean
     tail = (longest - 1) // 3
-    return clean[: longest - 1 - tail] + "…" + clean[len(clean) - tail :]
+    return _start(clean, longest - 1 - tail) + "…" + _start(clean[::-1], tail)[::-1]
+
+
+def _start(text: str, room: float) -> str:
+    """As much of it as there is room for."""
+    return text[: bisect.bisect_right(list(itertools.accumulate(map(_room, text))), room)]
+
+
+def _room(letter: str) -> float:
+    """In usual letters."""
+    return WIDE if letter in "MWmw@%&" or unicodedata.east_asian_width(letter) in "WF" else 1.0
 
 
 def number(value: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,6 +33,8 @@ from .labels import End, label_ends, note
 from .style import GREY, drawn, in_units, loss_unit, metric_words, new_figure, number, short, told
 from .weights import draw_together
 
+METRIC_WIDTH = 20
+"""Letters of a metric's name in one line beside an upright axis."""
 MOST_LAYERS = 8
 """Lines that can be labelled beside one axis; of more layers so many are drawn, evenly chosen by depth."""
 
@@ -55,7 +58,7 @@ def loss_curves(facts: Mapping[str, Any]) -> Figure:
     if metric:
         scale, unit = in_units(facts["metric"])
         below = _both(axes[1], facts, "metric", scale)
-        over_epochs(axes[1], facts, (metric_words(facts["metric"]) or "metric") + unit)
+        over_epochs(axes[1], facts, _metric(facts) + unit)
         curves.mark_onset(axes[1], facts)
         curves.mark_served(axes[1], facts, "val_metric", scale)
     if sentence := curves.seeds_in_words(facts):
@@ -86,7 +89,7 @@ def overfitting_score(facts: Mapping[str, Any]) -> Figure:
         below = [draw_curve(axes[1], facts, "metric_gap", "", look, scale)]
         points = " [points]" if unit == " [%]" else unit
         below = [end._replace(text=number(end.y) + (" points" if unit == " [%]" else "")) for end in below]
-        over_epochs(axes[1], facts, f"generalization gap of\n{metric_words(facts['metric']) or 'the metric'}{points}")
+        over_epochs(axes[1], facts, f"generalization gap of\n{_metric(facts)}{points}")
         curves.mark_onset(axes[1], facts)
     if sentence := curves.seeds_in_words(facts):
         note(figure, sentence)
@@ -220,6 +223,11 @@ def _marks_in_words(facts: Mapping[str, Any]) -> str:
     if facts.get("served_epoch"):
         parts.append(f"Diamond: the weights of epoch {facts['served_epoch']} serve.")
     return " ".join(parts)
+
+
+def _metric(facts: Mapping[str, Any]) -> str:
+    """In lines that a panel is high enough for: a foreign log may call it anything."""
+    return textwrap.fill(metric_words(facts["metric"]), METRIC_WIDTH) or "metric"
 
 
 def _say(axes: Axes, sentence: str) -> None:
