@@ -12,6 +12,7 @@ from ..errors import DampenError
 from .compare import compare
 from .data import data
 from .predict import predict
+from .report import report
 from .search import search
 from .studies import show, studies
 from .techniques import techniques
@@ -28,6 +29,7 @@ app.command()(compare)
 app.command()(search)
 app.command()(studies)
 app.command()(show)
+app.command()(report)
 app.command()(train)
 app.command()(predict)
 app.command()(data)

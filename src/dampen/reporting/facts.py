@@ -95,7 +95,7 @@ def _technical(
     best = best_of(answer)
     curves = [figure for name, own in drawn["training"].items() for figure in pictures.of_training(name, own)]
     shown = " and ".join(drawn["training"])
-    proven = "" if best is None or best == recommended(answer) else " Its lead over the baseline may be luck."
+    proven = "" if best in (None, BASELINE, recommended(answer)) else f" What {best} has over the baseline may be luck."
     about = f"Curves of {shown}, {len(next(iter(drawn['training'].values()))['epochs'])} epochs." if curves else ""
     whole = [
         section("results", "Results", [answer.conclusion], tables=tables.result_tables(answer), figures=_of_results(drawn)),

@@ -19,12 +19,13 @@ from .facts import report_facts
 from .pictures import drawn
 
 FORMATS = {"html": "report.html", "md": "report.md"}
-IN_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~$@=:-])")
-"""What may mean something in Markdown, tables and formulas included; outside of code."""
+IN_MARKDOWN = re.compile(r"([\\`*_\[\]|~$])")
+AT_THE_START = re.compile(r"^([#+=>-]|\d+(?=[.)]\s))")
+"""What means something in Markdown, tables and formulas included: anywhere, and where a paragraph begins."""
 FENCE = re.compile("`{3,}")
 
 
-def write_report(
+def report(
     answer: Answer, path: str | Path, format: str | None = None, *, notes: str = "", title: str = ""
 ) -> None:
     """Write the page of a comparison or a search: first for everybody, then in detail.
@@ -79,7 +80,9 @@ def markdown(text: str) -> str:
     """Text that is nothing but text in Markdown, in tables too."""
     plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     escaped = IN_MARKDOWN.sub(r"\\\1", plain)
-    return re.sub(r"^(\d+)([.])", r"\1\\\2", escaped)
+    if found := AT_THE_START.match(escaped):
+        return f"{found[0]}\\{escaped[found.end() :]}" if found[0].isdigit() else f"\\{escaped}"
+    return escaped
 
 
 def fence(text: str) -> str:

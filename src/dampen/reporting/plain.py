@@ -29,15 +29,17 @@ from .words import (
     names_of,
     network_in_words,
     on_new_data,
+    or_,
     predicted,
-    recipe_in_words,
     renamed,
 )
 
-MOST_TOLD, MOST_EXPLAINED = 4, 8
-"""So many gains, and so many techniques, are told of; the tables have all."""
+MOST_TOLD, MOST_EXPLAINED, MOST_UNKNOWN = 3, 8, 8
+"""So many gains, changes and open questions are told of, so that it stays one page; the rest of the page has all."""
 CHEAPER = 0.2
 """A gain whose training time is so much less, in the baseline's, is worth a word."""
+UNFINISHED = "not yet converged"
+"""What `notes_of` says of a recipe that was still getting better."""
 KEEP = "Keep the network as it is."
 WAIT = "Decide nothing yet."
 
@@ -96,7 +98,10 @@ def the_answer(answer: Answer) -> dict[str, str]:
 
 def _in_full(answer: Answer, name: str) -> str:
     if isinstance(answer, SearchResult) and name not in (BASELINE, DEFAULT):
-        return f"{name}, which is {recipe_in_words(answer.recipes[name])}"
+        recipe, plain = answer.recipes[name], answer.recipes[BASELINE]
+        lr = recipe["optimizer"]["lr"]
+        step = [f"a learning rate of {lr:.3g}"] if lr != plain["optimizer"]["lr"] else []
+        return f"{name}: {and_([*names_of(recipe), *step])}"
     return called(name, answer.recipes.get(name))
 
 
@@ -122,7 +127,7 @@ def _asked(answer: Answer) -> list[str]:
     name, description = data_of(protocol)
     rows = protocol.get("rows", {})
     parts = (
-        f"It learned from {counted(rows['train'], 'row')}; {rows['validation']:,} others were looked at on the way, and "
+        f"It learned from {counted(rows['train'], 'row')}; {rows['validation']:,} others were watched during training, and "
         f"{rows['test']:,} that it had never seen gave the score: {METRICS.get(protocol['metric'], protocol['metric'])}."
         if {"train", "validation", "test"} <= rows.keys()
         else ""
@@ -140,18 +145,19 @@ def _asked(answer: Answer) -> list[str]:
 def _tried(answer: Answer) -> list[str]:
     seeds, protocol = seeds_of(answer), answer.protocol
     if isinstance(answer, SearchResult):
-        finalists = [name for name in answer.scores if not name.startswith(WITHOUT)]
+        finalists = [name for name in answer.scores if not name.startswith((WITHOUT, BASELINE, DEFAULT))]
         return [
-            f"{counted(protocol['configurations'], 'mixture')} of changes, in strengths of their own, were tried in "
-            f"trainings of which only the promising went on to the end. The best were trained again with "
-            f"{counted(seeds, 'fresh seed')} each, beside the baseline, which is the network without any of them: "
-            f"{and_(finalists)}. A seed is the number that stands for chance in a training.",
-            f"{answer.winner} came out best. It consists of these:" if names_of(answer.recipes[answer.winner]) else "",
+            f"{counted(protocol['configurations'], 'mixture')} of changes, each with strengths of its own, were tried; only "
+            f"the promising were trained to the end. The best of them ({and_(finalists)}) and the default, a mixture that "
+            f"many use, were trained again {counted(seeds, 'time')} each, beside the baseline, which is the network without "
+            "any of them. Every training has a number of its own, the seed, that stands for chance; so it can be told what "
+            "is more than chance.",
+            f"{answer.winner} came out best." + (" It consists of:" if names_of(answer.recipes[answer.winner]) else ""),
         ]
     changes = [name for name in answer.recipes if name != protocol["baseline"]]
     return [
-        f"{counted(len(changes), 'change')}, each trained {counted(seeds, 'time')}, beside {protocol['baseline']}, which is "
-        "the network without any of them, under the same conditions. Every training has a number of its own, the seed, "
+        f"{counted(len(changes), 'change')}, each trained {counted(seeds, 'time')}, beside the {protocol['baseline']}, which "
+        "is the network without any of them, under the same conditions. Every training has a number of its own, the seed, "
         "that stands for chance; so it can be told what is more than chance."
         + (f" These are the {MOST_EXPLAINED} best:" if len(changes) > MOST_EXPLAINED else "")
     ]
@@ -189,12 +195,12 @@ def _helps(answer: Answer) -> list[str]:
     gains = " ".join(map(plain_sentence, by["real gain"][:MOST_TOLD]))
     more = len(by["real gain"]) - MOST_TOLD
     harmful = " ".join(plain_sentence(e) for e in by["harmful"][::-1][:2])
-    names = and_([e.recipe for e in by["no evidence"]])
+    names = or_([e.recipe for e in by["no evidence"]])
     return [
         gains + (f" {more} more helped by more than luck; the table below has them." if more > 0 else "")
         or "Nothing that was tried helped by more than luck.",
         harmful,
-        f"Of {names} it cannot be told from luck." if names and by["real gain"] else "",
+        f"Whether {names} helps cannot be told from luck." if names and by["real gain"] else "",
     ]
 
 
@@ -207,8 +213,7 @@ def _sure(answer: Answer) -> list[str]:
     each = "Each number is a mean of " + counted(seeds, "training") + "."
     return [
         f"{each} Something counts as more than luck here only where luck alone would bring it about in at most 1 of 20 "
-        "such studies, all changes taken together. What a sentence gives or takes is the range that the true difference "
-        "lies in, with 95 % certainty."
+        "such studies, all changes taken together. Give or take says how far off a number may be, with 95 % certainty."
         + (f" Where nothing was found, {noticed}; smaller gains may have been missed." if noticed else "")
     ]
 
@@ -219,21 +224,23 @@ def _costs(answer: Answer) -> list[str]:
     if chosen is None:
         told = "Keeping the network as it is costs nothing."
         if costs:
-            told += f" Training with what was tried takes {_times(min(costs.values()), max(costs.values()))}."
+            told += f" What was tried takes {_times(min(costs.values()), max(costs.values()))} to train."
     elif chosen in costs:
-        told = f"Training with {chosen} takes {costs[chosen]:.1f} times as long as training without."
+        told = f"Training with {chosen} takes {_times(costs[chosen], costs[chosen])} as training without."
         gains = [e.recipe for e in judged(answer) if verdict(e) == "real gain" and e.recipe in costs]
         cheapest = min(gains, key=lambda name: costs[name])
         if costs[cheapest] < costs[chosen] - CHEAPER:
             told += f" The cheapest of those that helped is {cheapest}: {costs[cheapest]:.1f} times."
     else:
-        told = f"How much longer training with {chosen} takes was not measured; `dampen compare` does that."
+        told = f"How much longer training with {chosen} takes was not measured; a comparison (dampen compare) does that."
     seconds = study_seconds(answer.protocol)
     return [told + (f" This whole study took {duration(seconds)}." if seconds else "")]
 
 
 def _times(low: float, high: float) -> str:
     least, most = f"{low:.1f}", f"{high:.1f}"
+    if least == most == "1.0":
+        return "as long"
     return f"{least} times as long" if least == most else f"between {least} and {most} times as long"
 
 
@@ -256,16 +263,15 @@ def _unknown(answer: Answer, found: Mapping[str, Diagnosis]) -> list[str]:
     for name in shown:
         grave = [f for f in found[name].findings if f.severity == "high"]
         said += [f"The curves of {name} are not as they should be: {KINDS[f.kind]} ({f.kind})." for f in grave]
-    said += [
-        f"{note[0].upper() + note[1:]}: {and_([name for name, own in notes.items() if note in own])}."
-        + (" With more epochs the order may change." if note == "not yet converged" else "")
-        for note in dict.fromkeys(note for own in notes.values() for note in own)
-    ]
+    for note in dict.fromkeys(note for own in notes.values() for note in own):
+        who = and_([name for name, own in notes.items() if note in own])
+        better = f"Still getting better when training ended: {who}. With more epochs the order may change."
+        said += [better if note == UNFINISHED else f"Of the trainings of {who}, {note}."]
     said += [on_new_data(e) for e in told[:1]]
     if FEWEST_SEEDS <= seeds < USUAL_SEEDS:
         said += [f"With {seeds} seeds only large differences can be told from luck; {USUAL_SEEDS} or more see finer."]
     if isinstance(answer, Comparison):
         said += ["Each change was tried as it is written here; at another strength it may do better or worse."]
     said += [f"Of the data: {note}" for note in protocol.get("notes", [])[:3]]
-    said += ["Rows from another source, or from a later time, may behave otherwise."]
-    return [re.sub(r"\s+", " ", text) for text in said if text]
+    ends = "Rows from another source, or from a later time, may behave otherwise."
+    return [*(re.sub(r"\s+", " ", text) for text in said if text)][: MOST_UNKNOWN - 1] + [ends]

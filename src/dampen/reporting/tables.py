@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from ..cards import card
@@ -67,7 +68,7 @@ def _confirmed(answer: SearchResult) -> dict[str, Any]:
     for name, scores in answer.scores.items():
         if name.startswith(WITHOUT):
             continue
-        means = [number(sum(scores[part]) / len(scores[part]), metric) for part in ("validation", "metric")]
+        means = [number(fmean(scores[part]), metric) for part in ("validation", "metric")]
         e = against.get((name, BASELINE))
         judged = [_gain(e), p_in_words(e.p), _verdict(e)] if e else ["", "", ""]
         told = f"{name} (the winner)" if name == answer.winner else name
@@ -117,7 +118,7 @@ def search_tables(answer: SearchResult) -> list[dict[str, Any]]:
         if share >= 0.005
     ]  # fmt: skip
     curve = [
-        [f"{point['rows']:,}", number(sum(point["scores"]) / len(point["scores"]), metric)] for point in answer.curve
+        [f"{point['rows']:,}", number(fmean(point["scores"]), metric)] for point in answer.curve
     ]
     made = [
         table("leaders", f"Best of the search: {_unit(metric)} on validation, one seed", ("rank", "score", "recipe"),
@@ -131,14 +132,15 @@ def search_tables(answer: SearchResult) -> list[dict[str, Any]]:
 
 
 def score_table(answer: Answer) -> dict[str, Any]:
-    """Every test score that a mean stands for."""
+    """Every test score that a mean stands for; in one cell, because there may be any number of seeds."""
     metric = answer.protocol["metric"]
-    seeds = answer.protocol.get("seeds") or range(1, seeds_of(answer) + 1)
-    rows = [[name, *(number(v, metric) for v in scores["metric"])] for name, scores in answer.scores.items()]
-    most = max((len(row) for row in rows), default=1)
-    heads = ["recipe", *(f"seed {seed}" for seed in list(seeds)[: most - 1])]
-    return table("scores", f"Test score with every seed, {_unit(metric)}", heads, rows, METRICS.get(metric, ""),
-                 range(1, most))  # fmt: skip
+    rows = [
+        [name, number(fmean(scores["metric"]), metric), ", ".join(number(v, metric) for v in scores["metric"])]
+        for name, scores in answer.scores.items()
+    ]
+    caption = f"Test score with every seed, {_unit(metric)}"
+    note = f"The score is {METRICS.get(metric, metric)}."
+    return table("scores", caption, ("recipe", "mean", "in the order of the seeds"), rows, note, (1,))
 
 
 def technique_table(answer: Answer) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from ..errors import DampenError
 from ..evidence import Evidence
 from ..evidence.verdict import SHARES
 from ..recipe import from_dict
-from ..study.comparison import interval
+from ..study.comparison import signed
 
 METRICS = {
     "accuracy": "the share of rows that the network gets right",
@@ -107,16 +107,19 @@ def on_new_data(evidence: Evidence) -> str:
     if low is None or high is None:
         return ""
     unit = " points" if evidence.metric in SHARES else ""
-    reach = f"{interval(low, high, evidence.metric)}{unit}"
-    if low <= 0 <= high:
-        return f"On new data of the same kind the gain is not certain: its range there, {reach}, holds 0."
-    return f"On new data of the same kind its range is {reach}, all on one side of 0."
+    ends = [signed(end, evidence.metric) for end in (low, high)]
+    none = ", so it may be none at all" if low <= 0 <= high else ""
+    return f"On new data of the same kind the gain may lie anywhere from {ends[0]} to {ends[1]}{unit}{none}."
 
 
-def and_(names: Sequence[str], limit: int = 8) -> str:
+def and_(names: Sequence[str], word: str = "and", limit: int = 8) -> str:
     """a, b and c; of many the first ones and how many more there are."""
     shown = list(names[:limit]) + ([f"{len(names) - limit} more"] if len(names) > limit else [])
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else ""
+    return f"{', '.join(shown[:-1])} {word} {shown[-1]}" if len(shown) > 1 else "".join(shown)
+
+
+def or_(names: Sequence[str]) -> str:
+    return and_(names, "or")
 
 
 def counted(count: int, noun: str) -> str:
