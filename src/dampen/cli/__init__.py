@@ -11,6 +11,7 @@ import typer
 from ..errors import DampenError
 from .compare import compare
 from .data import data
+from .diagnose import diagnose
 from .predict import predict
 from .report import report
 from .search import search
@@ -30,6 +31,7 @@ app.command()(search)
 app.command()(studies)
 app.command()(show)
 app.command()(report)
+app.command()(diagnose)
 app.command()(train)
 app.command()(predict)
 app.command()(data)
