@@ -6,7 +6,8 @@ DEMO ?=
 .PHONY: demo test check check-all fix bench pictures build clean
 
 demo: .venv/installed   ## the main job on real data: which regularization pays off on handwritten digits
-	$(BIN)/dampen compare digits $(DEMO)
+	mkdir -p .dampen
+	$(BIN)/dampen compare digits --report .dampen/demo-report.html $(DEMO)
 
 test: .venv/installed   ## all tests
 	$(BIN)/python -m pytest -n auto --dist worksteal

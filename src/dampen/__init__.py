@@ -45,6 +45,7 @@ _HOMES = {
     "compare": "study.compare",
     "search": "study.search",
     "SearchResult": "study.found",
+    "report": "reporting.page",
     "CATALOGUE": "techniques",
     "Monitor": "integrations",
     "figures": "reporting",

@@ -13,6 +13,7 @@ from .compare import compare
 from .data import data
 from .diagnose import diagnose
 from .predict import predict
+from .report import report
 from .search import search
 from .studies import show, studies
 from .techniques import techniques
@@ -29,6 +30,7 @@ app.command()(compare)
 app.command()(search)
 app.command()(studies)
 app.command()(show)
+app.command()(report)
 app.command()(diagnose)
 app.command()(train)
 app.command()(predict)

@@ -39,6 +39,7 @@ def compare(
         bool, typer.Option("--tune-lr", help="Try three learning rates per recipe, chosen on validation.")
     ] = False,
     json: Annotated[Path | None, typer.Option(help="Write everything as JSON to this file.")] = None,
+    report: options.Report = None,
     plan: Annotated[
         bool,
         typer.Option(
@@ -60,6 +61,7 @@ def compare(
 
     reading = options.data_options(locals())
     options.check_writable(json, "--json")
+    options.check_writable(report, "--report")
     keep_big_blocks()
     console = Console(highlight=False, soft_wrap=True)
     chosen = options.network_of(model, hidden)
@@ -95,6 +97,11 @@ def compare(
     if json is not None:
         comparison.save(json)
         console.print(f"\nEverything in numbers: {json}")
+    if report is not None:
+        from ..reporting.page import report as write
+
+        write(comparison, report)
+        console.print(f"\nThe report: {report}")
 
 
 def _recipe(text: str) -> Any:

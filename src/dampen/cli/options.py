@@ -41,6 +41,7 @@ Device = Annotated[str, typer.Option(help="cpu, cuda, ...")]
 Precision = Annotated[
     str, typer.Option(help="Of the products: float32, bf16, or auto, whichever is measured to be faster.")
 ]
+Report = Annotated[Path | None, typer.Option(help="Write a page about it to this file (.html or .md), for everybody.")]
 
 Storage = Annotated[
     str | None, typer.Option(help="Where studies are kept: a file, or postgresql://... By default .dampen/studies.db.")

@@ -73,6 +73,7 @@ def search(
     storage: options.Storage = None,
     out: Annotated[Path | None, typer.Option(help="Write the trained network to this file (.safetensors).")] = None,
     json: Annotated[Path | None, typer.Option(help="Write everything as JSON to this file.")] = None,
+    report: options.Report = None,
     device: options.Device = "cpu",
     precision: options.Precision = "auto",
 ) -> None:
@@ -88,6 +89,7 @@ def search(
 
     options.check_writable(json, "--json")
     options.check_writable(out, "--out")
+    options.check_writable(report, "--report")
     keep_big_blocks()
     console = Console(highlight=False, soft_wrap=True)
     typed = {n: str(v) if isinstance(v, Path) else v for n, v in locals().items() if n in TYPED}
@@ -116,6 +118,11 @@ def search(
     console.print(f"\n{result}\n")
     for line in keep(result, said, storage, out, json):
         console.print(line)
+    if report is not None:
+        from ..reporting.page import report as write
+
+        write(result, report)
+        console.print(f"The report: {report}")
 
 
 TYPED = (

@@ -1,0 +1,45 @@
+"""`dampen report STUDY|FILE.json`: one page for somebody who has never heard of dropout, and for who has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from . import options
+
+
+def report(
+    study: Annotated[
+        str,
+        typer.Argument(help="A study's name, as `dampen studies` lists it, or a file that compare or search --json wrote."),
+    ],
+    out: Annotated[Path, typer.Option(help="Write the page to this file; one that is there is overwritten.")],
+    format: Annotated[str | None, typer.Option(help="html or md; by default as the file's name ends.")] = None,
+    title: Annotated[str, typer.Option(help="Of the page.")] = "",
+    notes: Annotated[str, typer.Option(help="Words of your own, shown below the answer.")] = "",
+    storage: options.Storage = None,
+) -> None:
+    """Write the report of a study or a comparison: one file that needs no network and prints well."""
+    from ..reporting.page import format_of
+    from ..reporting.page import report as write
+
+    chosen = format_of(out, format)
+    options.check_writable(out, "--out")
+    write(_answer(study, storage), out, chosen, notes=notes, title=title)
+    print(f"The report: {out}")
+
+
+def _answer(study: str, storage: str | None) -> Any:
+    """From the file of that name, else from the study of that name."""
+    from ..errors import NoSuchName
+    from ..reporting.answers import read_answer
+    from ..study.listing import stored, studies
+
+    if Path(study).is_file():
+        return read_answer(study)
+    known = [listed["study"] for listed in studies(storage)]
+    if study not in known:
+        raise NoSuchName("study or file", study, known, "`dampen studies` lists what there is.")
+    return stored(study, storage)
