@@ -96,7 +96,7 @@ def test_the_same_is_found_as_in_the_native_history(logged):
 def test_lightning_adds_learning_rates_and_parts_of_epochs_to_their_epoch(trained):
     (history,) = read_log(trained("lightning") / "csv/version_0/metrics.csv")[""]
 
-    np.testing.assert_allclose(history.column("lr"), [0.01] * 30)
+    np.testing.assert_allclose(history.column("lr"), [0.01] * 90)
 
 
 def test_transformers_gradient_norms_and_learning_rates_are_read(trained):
