@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,7 +45,8 @@ def report_facts(answer: Answer, notes: str = "", title: str = "") -> dict[str, 
     if not isinstance(answer, Comparison | SearchResult):
         raise DampenError(f"A report must be of a Comparison or a SearchResult; got {type(answer).__name__}.")
     check_whole(answer)
-    answer = type(answer).from_record(clean(answer.to_record()))
+    told = {n: answer.histories[n] for n in (BASELINE, best_of(answer)) if n in answer.histories}  # of others, scores
+    answer = type(answer).from_record(clean(dataclasses.replace(answer, histories=told).to_record()))
     record = answer.to_record()
     data = data_of(answer.protocol)[0]
     source = data if data in BUILT_IN else DATA
@@ -143,7 +145,9 @@ def _recipe(answer: Answer, source: str) -> dict[str, Any]:
     try:
         recipe, settings = from_dict(dict(answer.recipes[name])), _settings(answer.protocol)
     except DampenError:
-        return {"paragraphs": [f"{name} holds techniques that are not in the catalogue: what it was made with has them."]}
+        return {
+            "paragraphs": [f"{name} holds techniques that are not in the catalogue: what it was made with has them."]
+        }
     program = snippet(recipe, settings, source)
     return {
         "paragraphs": [

@@ -232,7 +232,9 @@ def _costs(answer: Answer) -> list[str]:
         if costs[cheapest] < costs[chosen] - CHEAPER:
             told += f" The cheapest of those that helped is {cheapest}: {costs[cheapest]:.1f} times."
     else:
-        told = f"How much longer training with {chosen} takes was not measured; a comparison (dampen compare) does that."
+        told = (
+            f"How much longer training with {chosen} takes was not measured; a comparison (dampen compare) does that."
+        )
     seconds = study_seconds(answer.protocol)
     return [told + (f" This whole study took {duration(seconds)}." if seconds else "")]
 
@@ -257,7 +259,9 @@ def _unknown(answer: Answer, found: Mapping[str, Diagnosis]) -> list[str]:
     shown = [name for name in dict.fromkeys((BASELINE, best_of(answer))) if name in found]
     own_notes = answer.notes if isinstance(answer, Comparison) else {n: notes_of(answer.histories[n]) for n in shown}
     notes = {name: notes for name, notes in own_notes.items() if notes}
-    said = ["The study was interrupted: some changes were not tried to the end."] * getattr(answer, "interrupted", False)
+    said = ["The study was interrupted: some changes were not tried to the end."] * getattr(
+        answer, "interrupted", False
+    )
     if overlap := protocol.get("duplicates"):
         said += [f"{overlap} Scores may be too good."]
     for name in shown:

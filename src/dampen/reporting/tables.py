@@ -30,7 +30,12 @@ OF_ABLATION = "gain: how much better the winner is with it than without it. p an
 
 
 def table(
-    name: str, caption: str, heads: Sequence[str], rows: Sequence[Sequence[Any]], note: str = "", right: Sequence[int] = ()
+    name: str,
+    caption: str,
+    heads: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    note: str = "",
+    right: Sequence[int] = (),
 ) -> dict[str, Any]:
     """rows: cells in the order of heads, the first one names the row. right: which columns are numbers."""
     cells = [[str(cell) for cell in row] for row in rows]
@@ -117,9 +122,7 @@ def search_tables(answer: SearchResult) -> list[dict[str, Any]]:
         for name, share in sorted(answer.importance.items(), key=lambda pair: -pair[1])
         if share >= 0.005
     ]  # fmt: skip
-    curve = [
-        [f"{point['rows']:,}", number(fmean(point["scores"]), metric)] for point in answer.curve
-    ]
+    curve = [[f"{point['rows']:,}", number(fmean(point["scores"]), metric)] for point in answer.curve]
     made = [
         table("leaders", f"Best of the search: {_unit(metric)} on validation, one seed", ("rank", "score", "recipe"),
               leaders, "Whoever leads a search owes some of it to luck: fresh seeds decide.", (0, 1)),
