@@ -15,6 +15,7 @@ from figure_records import ABLATION, LAYERS, NASTY, comparison, found, histories
 from figure_texts import cut_off, overlapping, texts, words
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from numpy.testing import assert_allclose
 
 from dampen import figures
 from dampen.history import History
@@ -226,6 +227,7 @@ def test_a_dollar_sign_is_a_letter_and_a_long_name_keeps_its_start_and_its_end()
     said = words(figures.forest(table))
 
     assert "costs $5 and $6" in said
+    assert ">costs $5 and $6</text>" in figures.as_svg(figures.forest(table), "forest")
     (shown,) = (word for word in said if word.startswith("Dropout"))
     assert shown.endswith("+ L2")
     assert "…" in shown
@@ -360,6 +362,39 @@ def test_marks_at_either_end_stay_inside_the_picture(first):
 
     assert overlapping(figure) == []
     assert cut_off(figure) == []
+    assert figure.axes[0].get_position().width > 0.75
+
+
+def test_lines_that_end_together_have_labels_apart():
+    known = History(epochs=[{"train_loss": 1 / e, "val_loss": 1 / e + 1e-4} for e in range(1, 30)])
+
+    figure = figures.loss_curves(figures.training_facts([known]))
+
+    assert {"training", "validation"} <= set(words(figure))
+    assert overlapping(figure) == []
+
+
+def test_a_peak_that_would_hide_the_other_weights_is_cut_and_told():
+    counts = np.full(64, 10)
+    counts[32] = 1890
+    layer = {"low": 0.0, "high": 64.0, "counts": counts.tolist()}
+    known = History(epochs=[{}] * 3, weights=[{"epoch": 3, "layers": {"a": layer}}])
+
+    figure = figures.weight_distributions(figures.training_facts([known]))
+
+    assert "75.0 %\nin the peak" in words(figure)
+    assert figure.axes[0].get_ylim()[1] < 0.02  # the others are 10 of 2520 high
+
+
+@pytest.mark.parametrize(("metric", "best"), [("accuracy", 0.9), ("log_loss", 0.1)])
+def test_the_best_trial_is_at_the_right_end_whichever_way_the_metric_goes(metric, best):
+    scores = (0.1, 0.5, 0.9)
+    tried = [{"trial": 0, "score": s, "epochs": 3, "values": {"optimizer.lr": 1.0 + s}} for s in scores]
+
+    figure = figures.parallel_coordinates(figures.search_facts(found(metric=metric), tried))
+
+    (line,) = (line for line in figure.axes[0].lines if line.get_marker() == "D")
+    assert_allclose(line.get_xdata(), [1.0, (best - 0.1) / 0.8], atol=1e-9)
 
 
 def test_layers_are_named(drawn):

@@ -134,9 +134,7 @@ def _logarithmic(name: str, low: float, high: float) -> bool:
 
 def _place(values: Mapping[str, Any], axis: Mapping[str, Any]) -> float | bool | None:
     """None: off."""
-    name = axis["name"]
-    value = values.get(name)
+    value = values.get(axis["name"])
     if axis["kind"] == "switch":
         return bool(value)
-    owner = name.rpartition(".")[0]
-    return None if value is None or values.get(owner) is False else float(value)
+    return None if value is None else float(value)
