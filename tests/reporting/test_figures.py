@@ -70,7 +70,7 @@ def facts():
     """What each function draws, by its name."""
     training = figures.training_facts(histories(), ONSET)
     table = figures.comparison_facts(comparison([f"Technique{i}(rate=0.{i})" for i in range(12)]))
-    search = figures.search_facts(found(ABLATION), trials(60))
+    search = figures.search_facts(found(ABLATION, trials=trials(60)))
     return {
         **dict.fromkeys(TRAINING, training),
         **dict.fromkeys(("forest", "cost_against_gain"), table),
@@ -201,7 +201,7 @@ def drawn_with(names):
         yield figure, getattr(figures, figure)(training)
     yield "forest", figures.forest(table)
     yield "cost_against_gain", figures.cost_against_gain(table)
-    search = figures.search_facts(found(apart), tried)
+    search = figures.search_facts(found(apart, trials=tried))
     yield "ablation_bars", figures.ablation_bars(search)
     yield "parallel_coordinates", figures.parallel_coordinates(search)
     yield "decision_boundary", figures.decision_boundary(boundary(names[:2], names[2:5]))
@@ -391,7 +391,7 @@ def test_the_best_trial_is_at_the_right_end_whichever_way_the_metric_goes(metric
     scores = (0.1, 0.5, 0.9)
     tried = [{"trial": 0, "score": s, "epochs": 3, "values": {"optimizer.lr": 1.0 + s}} for s in scores]
 
-    figure = figures.parallel_coordinates(figures.search_facts(found(metric=metric), tried))
+    figure = figures.parallel_coordinates(figures.search_facts(found(metric=metric, trials=tried)))
 
     (line,) = (line for line in figure.axes[0].lines if line.get_marker() == "D")
     assert_allclose(line.get_xdata(), [1.0, (best - 0.1) / 0.8], atol=1e-9)
@@ -459,6 +459,6 @@ def test_no_id_of_one_figure_is_an_id_of_another(drawn):
 
 
 def test_a_search_of_five_hundred_trials_stays_small():
-    known = figures.search_facts(found(ABLATION), trials(500))
+    known = figures.search_facts(found(ABLATION, trials=trials(500)))
 
     assert len(figures.as_svg(figures.parallel_coordinates(known), "trials")) < 400_000

@@ -85,7 +85,7 @@ def _drawn(answer: Answer, found: Mapping[str, Diagnosis]) -> dict[str, Any]:
     drawn = {"training": training, "examples": dict(answer.examples)}
     if isinstance(answer, Comparison):
         return {"comparison": comparison_facts(answer), **drawn}
-    return {"search": search_facts(answer, answer.trials), **drawn}
+    return {"search": search_facts(answer), **drawn}
 
 
 # ------------------------------------------------------------------ the technical part
