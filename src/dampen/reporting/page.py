@@ -25,9 +25,7 @@ AT_THE_START = re.compile(r"^([#+=>-]|\d+(?=[.)]\s))")
 FENCE = re.compile("`{3,}")
 
 
-def report(
-    answer: Answer, path: str | Path, format: str | None = None, *, notes: str = "", title: str = ""
-) -> None:
+def report(answer: Answer, path: str | Path, format: str | None = None, *, notes: str = "", title: str = "") -> None:
     """Write the page of a comparison or a search: first for everybody, then in detail.
 
     answer: what `compare` or `search` returned. format: "html", or "md", which has no pictures but says what they show;
@@ -42,7 +40,7 @@ def report(
 
 
 def format_of(path: str | Path, format: str | None = None) -> str:
-    """"html" or "md"."""
+    """ "html" or "md"."""
     if format is None:
         return "md" if Path(path).suffix.lower() in (".md", ".markdown") else "html"
     if format not in FORMATS:

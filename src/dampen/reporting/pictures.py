@@ -64,7 +64,9 @@ def of_search(facts: Mapping[str, Any]) -> list[dict[str, str]]:
         scores = [trial["score"] for trial in _finite(facts["trials"], "score")]
         best = (max if facts["higher_is_better"] else min)(scores) if scores else None
         reach = f"; the best scored {level_in_words(best, facts['metric'])}" if best is not None else ""
-        alt = f"{counted(len(facts['trials']), 'configuration')} over {and_([a['name'] for a in facts['axes']])}{reach}."
+        alt = (
+            f"{counted(len(facts['trials']), 'configuration')} over {and_([a['name'] for a in facts['axes']])}{reach}."
+        )
         caption = "Every configuration that was tried; the best are drawn over the others"
         made.append(picture("parallel_coordinates", "search", caption, alt))
     return made
@@ -73,8 +75,12 @@ def of_search(facts: Mapping[str, Any]) -> list[dict[str, str]]:
 def of_training(name: str, facts: Mapping[str, Any]) -> list[dict[str, str]]:
     """name: the recipe, and the key of its facts."""
     made = [
-        picture("loss_curves", "training", f"{name}: loss on the training and the validation part", _loss_alt(facts), name),
-        picture("overview", "training", f"{name}: loss, weights, norms and overfitting score", _overview_alt(facts), name),
+        picture(
+            "loss_curves", "training", f"{name}: loss on the training and the validation part", _loss_alt(facts), name
+        ),
+        picture(
+            "overview", "training", f"{name}: loss, weights, norms and overfitting score", _overview_alt(facts), name
+        ),
     ]
     if facts["calibration"]:
         known = facts["calibration"]
