@@ -255,9 +255,9 @@ def _unknown(answer: Answer, found: Mapping[str, Diagnosis]) -> list[str]:
     shown = [name for name in dict.fromkeys((BASELINE, best_of(answer) or BASELINE)) if name in found]
     own_notes = answer.notes if isinstance(answer, Comparison) else {n: notes_of(answer.histories[n]) for n in shown}
     notes = {name: notes for name, notes in own_notes.items() if notes}
-    said = ["The study was interrupted: some changes were not tried to the end."] * getattr(
-        answer, "interrupted", False
-    )
+    said = []
+    if isinstance(answer, Comparison) and answer.interrupted:
+        said += ["The study was interrupted: some changes were not tried to the end."]
     if overlap := protocol.get("duplicates"):
         said += [f"{overlap} Scores may be too good."]
     for name in shown:
