@@ -100,7 +100,9 @@ def scores(generator: np.random.Generator) -> list[float]:
 def history(generator: np.random.Generator) -> History:
     def curve(start: float, end: float) -> list[float]:
         at = np.arange(EPOCHS)
-        return [float(v) for v in (start - end) * np.exp(-at / 6) + end + 0.002 * abs(end) * generator.normal(size=EPOCHS)]
+        return [
+            float(v) for v in (start - end) * np.exp(-at / 6) + end + 0.002 * abs(end) * generator.normal(size=EPOCHS)
+        ]
 
     columns = {
         "train_loss": curve(1.2, 0.02), "val_loss": curve(1.3, 0.1), "train_metric": curve(0.7, 0.99),

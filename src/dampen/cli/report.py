@@ -13,9 +13,7 @@ from . import options
 def report(
     study: Annotated[
         str,
-        typer.Argument(
-            help="A study's name, as `dampen studies` lists it, or a file that compare or search --json wrote."
-        ),
+        typer.Argument(help="A study, as `dampen studies` lists it, or a file that compare or search --json wrote."),
     ],
     out: Annotated[Path, typer.Option(help="Write the page to this file; one that is there is overwritten.")],
     format: Annotated[str | None, typer.Option(help="html or md; by default as the file's name ends.")] = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from ..errors import DampenError
 from ..study.comparison import Comparison
@@ -12,7 +13,10 @@ from ..study.found import SearchResult
 Answer = Comparison | SearchResult
 LARGEST_BYTES = 2**30
 """A larger file is no answer of ours."""
-READERS = {"dampen comparison": Comparison.from_record, "dampen search": SearchResult.from_record}
+KINDS: dict[Any, type[Comparison] | type[SearchResult]] = {
+    "dampen comparison": Comparison,
+    "dampen search": SearchResult,
+}
 
 
 def read_answer(path: str | Path) -> Answer:
@@ -36,11 +40,12 @@ def read_answer(path: str | Path) -> Answer:
     except (ValueError, RecursionError):
         raise DampenError(f"{must} is no whole JSON file. Write it again.") from None
     kind = record.get("kind") if isinstance(record, dict) else None
-    if kind not in READERS:
+    if kind not in KINDS:
         raise DampenError(f"{must} is JSON of another kind.")
     try:
-        answer: Answer = READERS[kind](record)
+        answer: Answer = KINDS[kind].from_record(record)
         check_whole(answer)
+        answer.to_record()
     except DampenError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError):

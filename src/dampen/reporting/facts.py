@@ -73,7 +73,7 @@ def report_facts(answer: Answer, notes: str = "", title: str = "") -> dict[str, 
 
 def _shown(answer: Answer, found: Mapping[str, Diagnosis]) -> list[str]:
     """The whole, the baseline and the best: what curves and findings are told of."""
-    return [name for name in dict.fromkeys(("", BASELINE, best_of(answer))) if name in found]
+    return [name for name in dict.fromkeys(("", BASELINE, best_of(answer) or "")) if name in found]
 
 
 def _drawn(answer: Answer, found: Mapping[str, Diagnosis]) -> dict[str, Any]:
@@ -100,7 +100,8 @@ def _technical(
     proven = "" if best in (None, BASELINE, recommended(answer)) else f" What {best} has over the baseline may be luck."
     about = f"Curves of {shown}, {len(next(iter(drawn['training'].values()))['epochs'])} epochs." if curves else ""
     whole = [
-        section("results", "Results", [answer.conclusion], tables=tables.result_tables(answer), figures=_of_results(drawn)),
+        section("results", "Results", [answer.conclusion],
+                tables=tables.result_tables(answer), figures=_of_results(drawn)),
         section("curves", "Training, seen closely", [about + (proven if about else "")], figures=curves),
         section("findings", "What the curves tell", items=_findings(answer, found)),
         section("inputs", "Inputs as they are trained on", figures=pictures.of_examples(drawn["examples"])),

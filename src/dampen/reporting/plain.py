@@ -5,7 +5,6 @@ Of effects it says only what `evidence` says.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -40,6 +39,7 @@ CHEAPER = 0.2
 """A gain whose training time is so much less, in the baseline's, is worth a word."""
 UNFINISHED = "not yet converged"
 """What `notes_of` says of a recipe that was still getting better."""
+SEED = "Every training has a number, the seed, that stands for chance: so it can be told what is more than chance."
 KEEP = "Keep the network as it is."
 WAIT = "Decide nothing yet."
 
@@ -89,7 +89,7 @@ def the_answer(answer: Answer) -> dict[str, str]:
         last = judged(answer, DEFAULT) if chosen == DEFAULT and isinstance(answer, SearchResult) else against
         why = " ".join(_told(answer, e) for e in last[:1])
         return {"recommendation": f"Train with {what}.", "because": why}
-    if seeds_of(answer) < FEWEST_SEEDS or not answer.evidence and isinstance(answer, Comparison):
+    if seeds_of(answer) < FEWEST_SEEDS or (isinstance(answer, Comparison) and not answer.evidence):
         return {"recommendation": WAIT, "because": answer.conclusion}
     if isinstance(answer, SearchResult) and against:
         return {"recommendation": KEEP, "because": _told(answer, against[0])}
@@ -125,10 +125,10 @@ def plain_sections(answer: Answer, found: Mapping[str, Diagnosis]) -> list[dict[
 def _asked(answer: Answer) -> list[str]:
     protocol = answer.protocol
     name, description = data_of(protocol)
-    rows = protocol.get("rows", {})
+    rows, metric = protocol.get("rows", {}), protocol["metric"]
     parts = (
-        f"It learned from {counted(rows['train'], 'row')}; {rows['validation']:,} others were watched during training, and "
-        f"{rows['test']:,} that it had never seen gave the score: {METRICS.get(protocol['metric'], protocol['metric'])}."
+        f"It learned from {counted(rows['train'], 'row')}; {rows['validation']:,} others were watched during training, "
+        f"and {rows['test']:,} that it had never seen gave the score: {METRICS.get(metric, metric)}."
         if {"train", "validation", "test"} <= rows.keys()
         else ""
     )
@@ -147,18 +147,16 @@ def _tried(answer: Answer) -> list[str]:
     if isinstance(answer, SearchResult):
         finalists = [name for name in answer.scores if not name.startswith((WITHOUT, BASELINE, DEFAULT))]
         return [
-            f"{counted(protocol['configurations'], 'mixture')} of changes, each with strengths of its own, were tried; only "
-            f"the promising were trained to the end. The best of them ({and_(finalists)}) and the default, a mixture that "
-            f"many use, were trained again {counted(seeds, 'time')} each, beside the baseline, which is the network without "
-            "any of them. Every training has a number of its own, the seed, that stands for chance; so it can be told what "
-            "is more than chance.",
+            f"{counted(protocol['configurations'], 'mixture')} of changes, each with strengths of its own, were tried; "
+            f"only the promising were trained to the end. The best of them ({and_(finalists)}) and the default, a "
+            f"mixture that many use, were trained again {counted(seeds, 'time')} each, beside the baseline, which is "
+            f"the network without any of them. {SEED}",
             f"{answer.winner} came out best." + (" It consists of:" if names_of(answer.recipes[answer.winner]) else ""),
         ]
     changes = [name for name in answer.recipes if name != protocol["baseline"]]
     return [
-        f"{counted(len(changes), 'change')}, each trained {counted(seeds, 'time')}, beside the {protocol['baseline']}, which "
-        "is the network without any of them, under the same conditions. Every training has a number of its own, the seed, "
-        "that stands for chance; so it can be told what is more than chance."
+        f"{counted(len(changes), 'change')}, each trained {counted(seeds, 'time')}, beside the {protocol['baseline']}, "
+        f"which is the network without any of them, under the same conditions. {SEED}"
         + (f" These are the {MOST_EXPLAINED} best:" if len(changes) > MOST_EXPLAINED else "")
     ]
 
@@ -232,9 +230,7 @@ def _costs(answer: Answer) -> list[str]:
         if costs[cheapest] < costs[chosen] - CHEAPER:
             told += f" The cheapest of those that helped is {cheapest}: {costs[cheapest]:.1f} times."
     else:
-        told = (
-            f"How much longer training with {chosen} takes was not measured; a comparison (dampen compare) does that."
-        )
+        told = f"How much longer training with {chosen} takes was not measured; dampen compare does that."
     seconds = study_seconds(answer.protocol)
     return [told + (f" This whole study took {duration(seconds)}." if seconds else "")]
 
@@ -256,12 +252,12 @@ def _unknown(answer: Answer, found: Mapping[str, Diagnosis]) -> list[str]:
     """What a careful reader keeps in mind, the gravest first."""
     protocol, chosen, seeds = answer.protocol, recommended(answer), seeds_of(answer)
     told = [e for e in judged(answer) if e.recipe == chosen]
-    shown = [name for name in dict.fromkeys((BASELINE, best_of(answer))) if name in found]
+    shown = [name for name in dict.fromkeys((BASELINE, best_of(answer) or BASELINE)) if name in found]
     own_notes = answer.notes if isinstance(answer, Comparison) else {n: notes_of(answer.histories[n]) for n in shown}
     notes = {name: notes for name, notes in own_notes.items() if notes}
-    said = ["The study was interrupted: some changes were not tried to the end."] * getattr(
-        answer, "interrupted", False
-    )
+    said = []
+    if isinstance(answer, Comparison) and answer.interrupted:
+        said += ["The study was interrupted: some changes were not tried to the end."]
     if overlap := protocol.get("duplicates"):
         said += [f"{overlap} Scores may be too good."]
     for name in shown:
@@ -278,4 +274,4 @@ def _unknown(answer: Answer, found: Mapping[str, Diagnosis]) -> list[str]:
         said += ["Each change was tried as it is written here; at another strength it may do better or worse."]
     said += [f"Of the data: {note}" for note in protocol.get("notes", [])[:3]]
     ends = "Rows from another source, or from a later time, may behave otherwise."
-    return [*(re.sub(r"\s+", " ", text) for text in said if text)][: MOST_UNKNOWN - 1] + [ends]
+    return [*[" ".join(text.split()) for text in said if text][: MOST_UNKNOWN - 1], ends]

@@ -22,9 +22,9 @@ TURNED = {"real gain": "harmful", "harmful": "real gain"}
 MOST_LEADERS = 20
 UNITS = {"accuracy": "accuracy in %", "balanced_accuracy": "balanced accuracy in %"}
 OF_RESULTS = (
-    "gain: how much better than the baseline, over paired seeds, with a 95 % interval that holds for all rows together. "
-    "p: how often luck alone would do as much, corrected for the number of rows. on new data: the same interval for new "
-    "data of this kind. cost: training time, baseline = 1. verdict: real gain or harmful where p is at most 0.05."
+    "gain: how much better than the baseline, over paired seeds, with a 95 % interval that holds for all rows at once. "
+    "p: how often luck alone would do as much, corrected for the number of rows. on new data: the same interval for "
+    "new data of this kind. cost: training time, baseline = 1. verdict: real gain or harmful where p is at most 0.05."
 )
 OF_ABLATION = "gain: how much better the winner is with it than without it. p and verdict: as above."
 
@@ -81,8 +81,8 @@ def _confirmed(answer: SearchResult) -> dict[str, Any]:
     caption = f"Confirmed with {seeds_of(answer)} fresh seeds, {_unit(metric)}; the validation part chose the winner"
     heads = ("recipe", "consists of", "validation", "test", "gain over the baseline [95 %]", "p", "verdict")
     note = (
-        "gain: how much better than the baseline, over paired seeds, on the test part. p: how often luck alone would do "
-        "as much. verdict: real gain or harmful where p is at most 0.05. Only the winner is judged."
+        "gain: how much better than the baseline, over paired seeds, on the test part. p: how often luck alone would "
+        "do as much. verdict: real gain or harmful where p is at most 0.05. Only the winner is judged."
     )
     return table("confirmed", caption, heads, rows, note, (2, 3, 4, 5))
 

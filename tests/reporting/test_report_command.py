@@ -1,0 +1,115 @@
+"""`dampen report` as a person runs it: what it takes, what it refuses, and that nothing half-done is left."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from report_records import GAIN, Page, compared, searched
+
+from dampen.study.store import Store
+
+COMPARISON = compared({"Dropout": ("Dropout", GAIN, 1.2)}, histories=False)
+SEARCH = searched(histories=False)
+RECORD = COMPARISON.to_record()
+
+
+def run(folder, *arguments):
+    code = "import sys; sys.argv[0] = 'dampen'; from dampen.cli import main; main()"
+    command = [sys.executable, "-c", code, "report", *map(str, arguments)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A comparison, a search and a storage with one study that is done and one that is not."""
+    path = tmp_path_factory.mktemp("report")
+    COMPARISON.save(path / "comparison.json")
+    SEARCH.save(path / "search.json")
+    store = Store(path / "studies.db")
+    for name in ("done", "begun"):
+        store.create(name, higher_is_better=True, about={"identity": {"data": "digits"}})
+    store.describe("done", {"answer": SEARCH.to_record()})
+    return path
+
+
+@pytest.mark.parametrize("name", ["comparison.json", "search.json"])
+def test_a_file_becomes_a_page(folder, tmp_path, name):
+    done = run(folder, name, "--out", tmp_path / "r.html", "--title", "My page", "--notes", "Mine.\nToo.")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"The report: {tmp_path / 'r.html'}\n"
+    page = Page((tmp_path / "r.html").read_text("utf-8"))
+    assert page.texts[0] == "My page"
+    assert {"Mine.", "Too."} < {*page.texts}
+
+
+def test_a_study_becomes_a_page_in_place_of_what_was_there(folder, tmp_path):
+    out = tmp_path / "r.txt"
+    out.write_text("old")
+
+    done = run(folder, "done", "--storage", folder / "studies.db", "--out", out, "--format", "md")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert out.read_text("utf-8").startswith("# What helps a network on digits?\n\n**Train with found 1")
+
+
+def without(record, *names):
+    return {name: value for name, value in record.items() if name not in names}
+
+
+BAD = {
+    "cut.json": (json.dumps(RECORD)[:2000].encode(), "is no whole JSON file"),
+    "empty.json": (b"", "is empty"),
+    "binary.json": (bytes(range(256)), "is no text"),
+    "deep.json": (b"[" * 100_000, "is no whole JSON file"),
+    "list.json": (b"[1, 2]", "is JSON of another kind"),
+    "kind.json": (b'{"kind": "dampen diagnosis"}', "is JSON of another kind"),
+    "lacking.json": (json.dumps(without(RECORD, "scores")).encode(), "must have 'scores'"),
+    "changed.json": (json.dumps({**RECORD, "scores": 3}).encode(), "has been changed"),
+    "evidence.json": (json.dumps({**RECORD, "evidence": [{}]}).encode(), "has been changed"),
+    "protocol.json": (json.dumps({**RECORD, "protocol": {}}).encode(), "must have 'metric'"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_file_is_told_in_one_sentence(tmp_path, name):
+    content, told = BAD[name]
+    (tmp_path / name).write_bytes(content)
+
+    refused(run(tmp_path, name, "--out", "r.html"), told)
+
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["nothing", "--out", "r.html"], "Unknown study or file 'nothing'"),
+        ([".", "--out", "r.html"], "Unknown study or file '.'"),
+        (["missing.json", "--out", "r.html"], "Unknown study or file 'missing.json'"),
+        (["c.json", "--out", "nowhere/r.html"], "--out must be a file that can be written"),
+        (["c.json", "--out", "."], "--out must be a file that can be written"),
+        (["c.json", "--out", "r.html", "--format", "pdf"], "format must be html or md; got 'pdf'"),
+        (["c.json"], "Missing option '--out'"),
+    ],
+)
+def test_bad_words_are_told_in_one_sentence(tmp_path, arguments, told):
+    COMPARISON.save(tmp_path / "c.json")
+
+    refused(run(tmp_path, *arguments), told)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["c.json"]
+
+
+def test_a_study_that_is_not_done_is_told(folder, tmp_path):
+    refused(run(tmp_path, "begun", "--storage", folder / "studies.db", "--out", "r.html"), "must be done")
+
+    assert not list(tmp_path.iterdir())
+
+
+def refused(done, told):
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert told in done.stderr
+    assert done.stderr.count("\n") == 1
