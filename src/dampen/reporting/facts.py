@@ -45,7 +45,8 @@ def report_facts(answer: Answer, notes: str = "", title: str = "") -> dict[str, 
     if not isinstance(answer, Comparison | SearchResult):
         raise DampenError(f"A report must be of a Comparison or a SearchResult; got {type(answer).__name__}.")
     check_whole(answer)
-    told = {n: answer.histories[n] for n in (BASELINE, best_of(answer)) if n in answer.histories}  # of others, scores
+    shown = (BASELINE, best_of(answer))
+    told = {name: all_ for name, all_ in answer.histories.items() if name in shown}  # of others scores alone
     answer = type(answer).from_record(clean(dataclasses.replace(answer, histories=told).to_record()))
     record = answer.to_record()
     data = data_of(answer.protocol)[0]
