@@ -146,12 +146,13 @@ def trials(count):
     return [*made, {"trial": count, "score": 0.93, "epochs": 27, "values": {}}]
 
 
-def found(ablation=(), metric="accuracy"):
+def found(ablation=(), metric="accuracy", trials=()):
     return SearchResult(
         study="digits-1", winner="found 1", recipes={}, evidence=(evidence("found 1", 0.013, p=0.001),),
         ablation=tuple(ablation), scores={}, histories={}, leaders=(),
         importance={"optimizer.lr": 0.7, "BatchNorm": 0.2, "Dropout": 0.02, "MixUp": 0.01, "Dropout.rate": 0.4},
         curve=(), protocol={"metric": metric, "seeds_confirmed": 12, "configurations": 64}, versions={},
+        trials=tuple(trials),
     )  # fmt: skip
 
 

@@ -28,6 +28,7 @@ def test_the_python_blocks_run_in_order(capsys, tmp_path, monkeypatch):
         "targets": targets,
         "model": model,
         "optimizer": torch.optim.Adam(model.parameters()),
+        **dict.fromkeys(("train_loss", "val_loss", "train_accuracy", "val_accuracy"), 0.5),
         "loader": [(inputs[:45], targets[:45]), (inputs[45:], targets[45:])],
     }
     shorter = {
@@ -37,7 +38,7 @@ def test_the_python_blocks_run_in_order(capsys, tmp_path, monkeypatch):
         '"Dropout + BatchNorm")': '"Dropout + BatchNorm", epochs=2)',
     }
 
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     for block in blocks:
         for long, short in shorter.items():
             block = block.replace(long, short)
@@ -49,7 +50,9 @@ def test_the_python_blocks_run_in_order(capsys, tmp_path, monkeypatch):
     assert names["calibrated"](inputs).shape == (90, 3)
     assert names["labels"].shape == (90,)
     assert names["shares"].shape == (90, 3)
-    assert {path.name for path in tmp_path.iterdir()} == {".dampen", "model.safetensors", "model.pt2"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *(".dampen", "model.safetensors", "model.pt2", "overview.png", "report.html")
+    }
     assert "baseline" in capsys.readouterr().out
 
 

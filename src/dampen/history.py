@@ -24,8 +24,8 @@ class History:
     objective), gradient_norm, weight_norm and weight_norm_l1 (L2 and L1, all tensors, last step), update_ratio (L2
     norm of the last step over that of the weights; a `Monitor` sees no steps: of the whole epoch), zeros_fraction (of
     the weights of layers, exactly zero), dead_fraction (of hidden units, zero for every row of the training sample),
-    lr, steps, epochs (how many there are to be), seconds (this member's share of the pack's time). A number that is not
-    known is NaN or missing.
+    lr, steps, epochs (how many there are to be), seconds (this member's share of the pack's time). What was not
+    measured is missing; what is NaN was measured, and was none.
     outcome: running, finished, stopped, diverged or, of a foreign log, unknown.
     metric: the name of what train_metric and val_metric are, "" where there is none; higher_is_better: of it.
     clean: whether train_loss and train_metric are of the weights at the epoch's end in evaluation mode, as ours are;
@@ -55,7 +55,7 @@ class History:
 
     @property
     def seconds(self) -> float:
-        return sum(record["seconds"] for record in self.epochs)
+        return sum(record.get("seconds", 0.0) for record in self.epochs)
 
     def column(self, name: str) -> list[float]:
         """One number per epoch; NaN where it is not known."""

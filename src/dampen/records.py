@@ -6,23 +6,30 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+SCALARS = (float, int, str)
+INFINITIES = ("inf", "-inf")
+
 
 def strict(value: Any) -> Any:
     """Numbers, texts, lists and dicts as strict JSON holds them."""
+    if isinstance(value, SCALARS):  # first: nearly all of a record are numbers
+        return plain_number(value)
     if isinstance(value, Mapping):
         return {name: strict(v) for name, v in value.items()}
     if isinstance(value, list | tuple):
         return [strict(v) for v in value]
-    return plain_number(value)
+    return value
 
 
 def read(value: Any) -> Any:
     """The inverse of `strict`."""
+    if value is None or isinstance(value, SCALARS):
+        return read_number(value)
     if isinstance(value, Mapping):
         return {name: read(v) for name, v in value.items()}
     if isinstance(value, list):
         return [read(v) for v in value]
-    return read_number(value) if value is None or value in ("inf", "-inf") else value
+    return value
 
 
 def plain_number(value: Any) -> Any:
@@ -33,4 +40,6 @@ def plain_number(value: Any) -> Any:
 
 
 def read_number(value: Any) -> Any:
-    return math.nan if value is None else float(value) if value in ("inf", "-inf") else value
+    if value is None:
+        return math.nan
+    return float(value) if isinstance(value, str) and value in INFINITIES else value

@@ -155,7 +155,7 @@ def test_public_names_are_sorted_and_said_once():
 def test_every_public_name_resolves_to_the_thing_of_that_name(name):
     thing = getattr(dampen, name)
 
-    assert getattr(thing, "__name__", name) == name
+    assert getattr(thing, "__name__", name).rpartition(".")[2] == name
     if inspect.isclass(thing) or inspect.isfunction(thing):
         assert thing.__doc__, f"{name} must say what it is"
 

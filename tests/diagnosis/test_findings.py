@@ -114,6 +114,28 @@ def test_a_loss_that_is_no_number_any_more_is_divergence_and_nothing_else(bad):
     assert (finding.kind, finding.severity, finding.evidence["epoch"]) == ("divergence", "high", 21)
 
 
+def test_a_loss_that_is_no_number_once_and_comes_back_is_told_less_gravely():
+    train = falling(0.1)
+    train[20] = math.nan
+
+    (finding,) = diagnose(history(train, falling(0.2))).findings
+
+    assert (finding.kind, finding.severity, finding.evidence["epoch"]) == ("divergence", "medium", 21)
+
+
+def test_what_was_not_measured_in_every_epoch_is_no_divergence():
+    made = history(falling(0.1), falling(0.15))
+    for index, record in enumerate(made.epochs):
+        if index % 5:
+            del record["val_loss"]
+
+    assert diagnose(made).healthy
+
+
+def test_a_log_of_metrics_alone_says_nothing():
+    assert diagnose(History([{"val_metric": 0.5 + i / 100} for i in range(20)])).healthy
+
+
 def test_a_loss_that_explodes_without_becoming_infinite_is_divergence():
     train = np.where(EPOCHS < 30, falling(0.1), 1e5)
 

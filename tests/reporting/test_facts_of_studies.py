@@ -39,7 +39,7 @@ def test_what_an_ingredient_is_worth_is_what_leaving_it_out_costs():
 
 
 def test_axes_are_one_per_technique_the_most_important_first():
-    facts = search_facts(found(), trials(60))
+    facts = search_facts(found(trials=trials(60)))
 
     assert [axis["name"] for axis in facts["axes"]] == ["optimizer.lr", "BatchNorm", "Dropout.rate", "MixUp.alpha"]
     assert [axis["kind"] for axis in facts["axes"]] == ["strength", "switch", "strength", "strength"]
@@ -51,7 +51,7 @@ def test_a_strength_of_a_technique_that_is_off_has_no_place():
     values = [{"Dropout": False, "optimizer.lr": 0.01}, {"Dropout": True, "Dropout.rate": 0.3, "optimizer.lr": 0.001}]
     tried = [{"trial": i, "score": None, "epochs": 3, "values": v} for i, v in enumerate(values)]
 
-    facts = search_facts(found(), tried)
+    facts = search_facts(found(trials=tried))
 
     assert [axis["name"] for axis in facts["axes"]] == ["optimizer.lr", "Dropout.rate"]
     assert [trial["places"] for trial in facts["trials"]] == [[0.01, None], [0.001, 0.3]]
@@ -63,7 +63,7 @@ def test_a_technique_that_conflicts_with_another_and_was_not_asked_is_off():
         {"trial": 1, "score": 0.8, "epochs": 3, "values": {"optimizer.lr": 0.02}},
     ]
 
-    facts = search_facts(found(), tried)
+    facts = search_facts(found(trials=tried))
 
     assert [trial["places"] for trial in facts["trials"]] == [[0.01, True], [0.02, False]]
 
@@ -71,7 +71,7 @@ def test_a_technique_that_conflicts_with_another_and_was_not_asked_is_off():
 def test_what_was_the_same_in_every_trial_and_what_had_no_values_is_not_drawn():
     tried = [{"trial": i, "score": 0.9, "epochs": 3, "values": {"L2": True, "optimizer.lr": i + 1.0}} for i in range(3)]
 
-    facts = search_facts(found(), [*tried, {"trial": 3, "score": 0.9, "epochs": 3, "values": {}}])
+    facts = search_facts(found(trials=[*tried, {"trial": 3, "score": 0.9, "epochs": 3, "values": {}}]))
 
     assert [axis["name"] for axis in facts["axes"]] == ["optimizer.lr"]
     assert [trial["trial"] for trial in facts["trials"]] == [0, 1, 2]
@@ -81,14 +81,14 @@ def test_at_most_ten_axes_are_drawn():
     values = [{f"Technique{t}": bool((i + t) % 2) for t in range(30)} for i in range(4)]
     tried = [{"trial": i, "score": 0.9, "epochs": 3, "values": v} for i, v in enumerate(values)]
 
-    assert len(search_facts(found(), tried)["axes"]) == 10
+    assert len(search_facts(found(trials=tried))["axes"]) == 10
 
 
 def test_trials_are_left_as_they_were_and_facts_are_strict_json():
     tried = trials(20)
     before = json.dumps(tried)
 
-    facts = search_facts(found(ABLATION), tried)
+    facts = search_facts(found(ABLATION, trials=tried))
 
     assert json.dumps(tried) == before
     assert json.loads(json.dumps(facts, allow_nan=False)) == facts

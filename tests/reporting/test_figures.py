@@ -15,6 +15,7 @@ from figure_records import ABLATION, LAYERS, NASTY, comparison, found, histories
 from figure_texts import cut_off, overlapping, texts, words
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from numpy.testing import assert_allclose
 
 from dampen import figures
 from dampen.history import History
@@ -69,7 +70,7 @@ def facts():
     """What each function draws, by its name."""
     training = figures.training_facts(histories(), ONSET)
     table = figures.comparison_facts(comparison([f"Technique{i}(rate=0.{i})" for i in range(12)]))
-    search = figures.search_facts(found(ABLATION), trials(60))
+    search = figures.search_facts(found(ABLATION, trials=trials(60)))
     return {
         **dict.fromkeys(TRAINING, training),
         **dict.fromkeys(("forest", "cost_against_gain"), table),
@@ -200,7 +201,7 @@ def drawn_with(names):
         yield figure, getattr(figures, figure)(training)
     yield "forest", figures.forest(table)
     yield "cost_against_gain", figures.cost_against_gain(table)
-    search = figures.search_facts(found(apart), tried)
+    search = figures.search_facts(found(apart, trials=tried))
     yield "ablation_bars", figures.ablation_bars(search)
     yield "parallel_coordinates", figures.parallel_coordinates(search)
     yield "decision_boundary", figures.decision_boundary(boundary(names[:2], names[2:5]))
@@ -226,6 +227,7 @@ def test_a_dollar_sign_is_a_letter_and_a_long_name_keeps_its_start_and_its_end()
     said = words(figures.forest(table))
 
     assert "costs $5 and $6" in said
+    assert ">costs $5 and $6</text>" in figures.as_svg(figures.forest(table), "forest")
     (shown,) = (word for word in said if word.startswith("Dropout"))
     assert shown.endswith("+ L2")
     assert "…" in shown
@@ -360,6 +362,39 @@ def test_marks_at_either_end_stay_inside_the_picture(first):
 
     assert overlapping(figure) == []
     assert cut_off(figure) == []
+    assert figure.axes[0].get_position().width > 0.75
+
+
+def test_lines_that_end_together_have_labels_apart():
+    known = History(epochs=[{"train_loss": 1 / e, "val_loss": 1 / e + 1e-4} for e in range(1, 30)])
+
+    figure = figures.loss_curves(figures.training_facts([known]))
+
+    assert {"training", "validation"} <= set(words(figure))
+    assert overlapping(figure) == []
+
+
+def test_a_peak_that_would_hide_the_other_weights_is_cut_and_told():
+    counts = np.full(64, 10)
+    counts[32] = 1890
+    layer = {"low": 0.0, "high": 64.0, "counts": counts.tolist()}
+    known = History(epochs=[{}] * 3, weights=[{"epoch": 3, "layers": {"a": layer}}])
+
+    figure = figures.weight_distributions(figures.training_facts([known]))
+
+    assert "75.0 %\nin the peak" in words(figure)
+    assert figure.axes[0].get_ylim()[1] < 0.02  # the others are 10 of 2520 high
+
+
+@pytest.mark.parametrize(("metric", "best"), [("accuracy", 0.9), ("log_loss", 0.1)])
+def test_the_best_trial_is_at_the_right_end_whichever_way_the_metric_goes(metric, best):
+    scores = (0.1, 0.5, 0.9)
+    tried = [{"trial": 0, "score": s, "epochs": 3, "values": {"optimizer.lr": 1.0 + s}} for s in scores]
+
+    figure = figures.parallel_coordinates(figures.search_facts(found(metric=metric, trials=tried)))
+
+    (line,) = (line for line in figure.axes[0].lines if line.get_marker() == "D")
+    assert_allclose(line.get_xdata(), [1.0, (best - 0.1) / 0.8], atol=1e-9)
 
 
 def test_layers_are_named(drawn):
@@ -424,6 +459,6 @@ def test_no_id_of_one_figure_is_an_id_of_another(drawn):
 
 
 def test_a_search_of_five_hundred_trials_stays_small():
-    known = figures.search_facts(found(ABLATION), trials(500))
+    known = figures.search_facts(found(ABLATION, trials=trials(500)))
 
     assert len(figures.as_svg(figures.parallel_coordinates(known), "trials")) < 400_000

@@ -76,7 +76,9 @@ def _of_histories(histories: dict[str, list[History]]) -> dict[str, Diagnosis]:
 def _print(diagnoses: dict[str, Diagnosis]) -> None:
     """A lone diagnosis whole; of several those with findings."""
     shown = {name: found for name, found in diagnoses.items() if len(diagnoses) == 1 or not found.healthy}
-    print("\n\n".join(f"{name}\n{'-' * len(name)}\n{found}" if name else str(found) for name, found in shown.items()))
+    parts = [f"{name}\n{'-' * len(name)}\n{found}" if name else str(found) for name, found in shown.items()]
+    if parts:
+        print("\n\n".join(parts))
     if len(diagnoses) > len(shown):
         print(f"Nothing is found in {', '.join(name for name in diagnoses if name not in shown)}.")
 

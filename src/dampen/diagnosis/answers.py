@@ -31,11 +31,13 @@ WHOLE = ""
 """The key of what is of the answer as a whole."""
 
 
-def diagnose_answer(record: Mapping[str, Any], data: str = "DATA") -> dict[str, Diagnosis]:
+def diagnose_answer(record: Mapping[str, Any], data: str = "") -> dict[str, Diagnosis]:
     """Per recipe of a comparison or a search, given as `to_record` makes it, what its trainings and its evidence tell;
-    under "" what is of the whole. data: what to write into the commands to try."""
+    under "" what is of the whole. data: what to write into the commands to try, by default the name of built-in
+    data."""
     if record.get("kind") not in ("dampen comparison", "dampen search"):
         raise DampenError(f"diagnose_answer takes the record of a comparison or a search; got {record.get('kind')!r}.")
+    data = data or _data_of(record["protocol"])
     histories = {name: [History.from_record(h) for h in all_] for name, all_ in record["histories"].items()}
     evidence = [Evidence.from_record({k: v for k, v in e.items() if k != "verdict"}) for e in record["evidence"]]
     baseline = record["protocol"].get("baseline", "baseline")
@@ -48,6 +50,13 @@ def diagnose_answer(record: Mapping[str, Any], data: str = "DATA") -> dict[str, 
         kept = [finding for finding in own.findings if finding.kind not in kinds]
         found[name] = dataclasses.replace(own, findings=by_severity([*kept, *more]))
     return {WHOLE: _whole(record, evidence, found.get(baseline), data), **found}
+
+
+def _data_of(protocol: Mapping[str, Any]) -> str:
+    from ..data.dataset import BUILT_IN
+
+    name = str(protocol.get("data", "")).partition(":")[0]
+    return name if name in BUILT_IN else "DATA"
 
 
 def _whole(record: Mapping[str, Any], evidence: Sequence[Evidence], baseline: Diagnosis | None, data: str) -> Diagnosis:

@@ -43,8 +43,8 @@ def curves_of(history: History) -> Curves:
     train, val = _column(history, "train_loss"), _column(history, "val_loss")
     metrics = [sign * _column(history, name) for name in ("train_metric", "val_metric")]
     known = [column for column in (train, val) if len(column)]
-    whole = len(history.epochs)
-    sound = np.ones(whole, dtype=bool) if known else np.zeros(whole, dtype=bool)
+    whole = len(history.epochs) if known else 0
+    sound = np.ones(whole, dtype=bool)
     for column in known:
         sound &= np.isfinite(column)
     end = whole if sound.all() else int(np.argmin(sound))
@@ -65,6 +65,14 @@ def curves_of(history: History) -> Curves:
 
 
 def _column(history: History, name: str) -> Array:
-    """Numbers per epoch; none at all where the log does not know them."""
-    values = np.asarray(history.column(name), dtype=np.float64)
-    return values[:0] if np.isnan(values).all() else values
+    """Numbers per epoch; none at all where the log does not know them. What was not measured in an epoch is as it was
+    when last measured; NaN stays NaN."""
+    values = [record.get(name) for record in history.epochs]
+    known = [value for value in values if value is not None]
+    if not known:
+        return np.empty(0)
+    filled, last = [], known[0]
+    for value in values:
+        last = last if value is None else value
+        filled.append(last)
+    return np.asarray(filled, dtype=np.float64)

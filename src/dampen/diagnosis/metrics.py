@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..history import History
+from .series import Array
 
 KEPT = (
-    *("train_loss", "val_loss", "train_metric", "val_metric", "weight_norm", "weight_norm_l1", "update_ratio"),
-    *("gradient_norm", "penalty_share", "zeros_fraction", "dead_fraction", "lr"),
+    *("train_loss", "val_loss", "train_metric", "val_metric", "objective", "weight_norm", "weight_norm_l1"),
+    *("update_ratio", "gradient_norm", "penalty_share", "zeros_fraction", "dead_fraction", "lr"),
 )
 """Columns of a history that are metrics already."""
 SURENESS = {"error": "calibration_error", "brier": "brier", "confidence_on_mistakes": "confidence_on_mistakes"}
@@ -28,14 +29,19 @@ def overfitting_metrics(history: History) -> dict[str, list[float]]:
     """
     columns = {name: np.asarray(history.column(name), dtype=np.float64) for name in KEPT}
     sign = 1.0 if history.higher_is_better else -1.0
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         columns |= {
             "loss_gap": columns["val_loss"] - columns["train_loss"],
             "metric_gap": sign * (columns["train_metric"] - columns["val_metric"]),
-            "overfitting_score": columns["val_loss"] / columns["train_loss"],
-            "norm_ratio": columns["weight_norm_l1"] / columns["weight_norm"],
+            "overfitting_score": ratio(columns["val_loss"], columns["train_loss"]),
+            "norm_ratio": ratio(columns["weight_norm_l1"], columns["weight_norm"]),
         }
     return {name: column.tolist() for name, column in columns.items() if not np.isnan(column).all()}
+
+
+def ratio(above: Array, below: Array) -> Array:
+    """Only of what is above 0: the ratio to a loss below 0 says nothing."""
+    return np.where((below > 0) & np.isfinite(below), above / below, np.nan)
 
 
 def final_metrics(history: History) -> dict[str, Any]:

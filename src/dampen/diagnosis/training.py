@@ -11,6 +11,7 @@ from .curves import Curves, curves_of
 from .finding import Finding, Severity
 from .series import lowest, noise, rises, slope_at_end, smooth
 
+LOSSES = ("train_loss", "val_loss")
 FEWEST_EPOCHS = 5
 """Of fewer epochs only divergence is told."""
 EXPLODED = 20.0
@@ -58,8 +59,11 @@ def training_findings(history: History) -> list[Finding]:
 
 def diverged(history: History, curves: Curves) -> Finding | None:
     """The loss is no number any more, or ends far above where it began."""
-    if history.outcome == "diverged" or curves.epochs < curves.whole:
+    if history.epochs and (history.outcome == "diverged" or curves.epochs < curves.whole):
         epoch = min(curves.epochs + 1, curves.whole)
+        if all(math.isfinite(value) for name in LOSSES if (value := history.epochs[-1].get(name)) is not None):
+            said = f"The loss was no finite number in epoch {epoch} and came back: look at the rows and the step there."
+            return Finding("divergence", "medium", said, {"epoch": epoch})
         said = f"The loss blew up in epoch {epoch}: it is no finite number any more, and the network is lost."
         return Finding("divergence", "high", said, {"epoch": epoch})
     if len(curves.train) < 2:

@@ -9,7 +9,6 @@ print(dampen.diagnose(monitor.history))
 
 from __future__ import annotations
 
-import math
 import numbers
 from typing import Any
 
@@ -53,16 +52,17 @@ class Monitor:
         train_loss: float,
         val_loss: float,
         *,
-        train_metric: float = math.nan,
-        val_metric: float = math.nan,
-        lr: float = math.nan,
+        train_metric: float | None = None,
+        val_metric: float | None = None,
+        lr: float | None = None,
     ) -> dict[str, float]:
         """Remember this epoch: losses and whatever else is known, norms, the way the weights have gone, exact zeros,
         dead units. Returns the record. Call it before gradients are set to zero to have their norm, too."""
         params = self._parameters()
         weights = self._weights(params)
         given = {"train_loss": train_loss, "val_loss": val_loss, "train_metric": train_metric, "val_metric": val_metric}
-        record = {name: _number(name, value) for name, value in {**given, "lr": lr}.items()}
+        known = {name: value for name, value in {**given, "lr": lr}.items() if value is not None or "loss" in name}
+        record = {name: _number(name, value) for name, value in known.items()}
         rows, before = (torch.cat([t.flatten(1) for t in all_.values()], 1) for all_ in (params, self._before))
         found = {
             "weight_norm": rows.norm(dim=1),

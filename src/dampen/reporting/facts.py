@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,7 +45,9 @@ def report_facts(answer: Answer, notes: str = "", title: str = "") -> dict[str, 
     if not isinstance(answer, Comparison | SearchResult):
         raise DampenError(f"A report must be of a Comparison or a SearchResult; got {type(answer).__name__}.")
     check_whole(answer)
-    answer = type(answer).from_record(clean(answer.to_record()))
+    shown = (BASELINE, best_of(answer))
+    told = {name: all_ for name, all_ in answer.histories.items() if name in shown}  # of others scores alone
+    answer = type(answer).from_record(clean(dataclasses.replace(answer, histories=told).to_record()))
     record = answer.to_record()
     data = data_of(answer.protocol)[0]
     source = data if data in BUILT_IN else DATA
@@ -83,7 +86,7 @@ def _drawn(answer: Answer, found: Mapping[str, Diagnosis]) -> dict[str, Any]:
     drawn = {"training": training, "examples": dict(answer.examples)}
     if isinstance(answer, Comparison):
         return {"comparison": comparison_facts(answer), **drawn}
-    return {"search": search_facts(answer, answer.trials), **drawn}
+    return {"search": search_facts(answer), **drawn}
 
 
 # ------------------------------------------------------------------ the technical part

@@ -47,18 +47,15 @@ def _judged(e: Evidence) -> dict[str, Any]:
     return {name: getattr(e, name) for name in names} | {"verdict": verdict(e)}
 
 
-def search_facts(result: SearchResult, trials: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
-    """trials: {"trial": 3, "score": 0.97 or None, "epochs": 9, "values": {"Dropout": True, "Dropout.rate": 0.3}}, one
-    per configuration that was tried.
-
-    axes: what the trials' values are drawn on, the most important first, at most `MOST_AXES`, one per technique:
-    {"name", "kind": "strength" or "switch", "low", "high", "log", "importance" (None where not known)}. trials: as
-    given, less those without values, with "places": per axis the value, or None where the technique is off.
+def search_facts(result: SearchResult) -> dict[str, Any]:
+    """axes: what the trials' values are drawn on, the most important first, at most `MOST_AXES`, one per technique:
+    {"name", "kind": "strength" or "switch", "low", "high", "log", "importance" (None where not known)}. trials: of
+    the result, less those without values, with "places": per axis the value, or None where the technique is off.
     ablation: what each ingredient of the winner is worth: minus the effect of leaving it out, with interval and verdict
     turned alike; what is worth most first.
     """
     importance = dict(result.importance)
-    trials = [trial for trial in trials if trial["values"]]
+    trials = [trial for trial in result.trials if trial["values"]]
     axes = _axes(trials, importance)
     placed = [{**trial, "places": [_place(trial["values"], axis) for axis in axes]} for trial in trials]
     metric = str(result.protocol["metric"])
@@ -134,9 +131,7 @@ def _logarithmic(name: str, low: float, high: float) -> bool:
 
 def _place(values: Mapping[str, Any], axis: Mapping[str, Any]) -> float | bool | None:
     """None: off."""
-    name = axis["name"]
-    value = values.get(name)
+    value = values.get(axis["name"])
     if axis["kind"] == "switch":
         return bool(value)
-    owner = name.rpartition(".")[0]
-    return None if value is None or values.get(owner) is False else float(value)
+    return None if value is None else float(value)

@@ -10,19 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from ..diagnosis.metrics import overfitting_metrics, ratio
 from ..errors import DampenError
 from ..history import DIGITS, History
 from ..records import strict
 
 OF_CLASSES, OF_NUMBERS = ("accuracy", "balanced_accuracy", "log_loss"), ("r2", "mse")
-RECORDED = {
-    **{name: name for name in ("train_loss", "val_loss", "train_metric", "val_metric", "objective")},
-    **{name: name for name in ("update_ratio", "zeros_fraction", "dead_fraction", "penalty_share", "gradient_norm")},
-    "l2": "weight_norm",
-    "l1": "weight_norm_l1",
-    "lr": "lr",
-}
-"""Curves that histories hold, and under which name."""
+SHORTER = {"weight_norm": "l2", "weight_norm_l1": "l1"}
+"""What is called as its layers' columns are."""
 BINS = 15
 """Of calibration: as `expected_calibration_error` has them, equally wide."""
 NORMAL_95 = 1.959964
@@ -90,25 +85,11 @@ def _onset(onset: Mapping[str, Any] | None) -> dict[str, Any] | None:
 # ------------------------------------------------------------------ curves
 
 
-def _columns(histories: Sequence[History]) -> dict[str, list[np.ndarray]]:
-    """One array per seed, for every curve."""
-    columns = {
-        name: [np.array(h.column(recorded), dtype=float) for h in histories] for name, recorded in RECORDED.items()
-    }
-    loss, metric = (list(zip(columns[f"train_{x}"], columns[f"val_{x}"], strict=True)) for x in ("loss", "metric"))
-    sign = 1.0 if histories[0].higher_is_better else -1.0
-    columns["overfitting_score"] = [_ratio(val, train) for train, val in loss]
-    with np.errstate(invalid="ignore"):
-        columns["loss_gap"] = [val - train for train, val in loss]
-        columns["metric_gap"] = [sign * (train - val) for train, val in metric]
-    columns["norm_ratio"] = [_ratio(l1, l2) for l1, l2 in zip(columns["l1"], columns["l2"], strict=True)]
-    return columns
-
-
-def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """Only of what is above 0: the ratio of a loss below 0 says nothing."""
-    with np.errstate(all="ignore"):
-        return np.where((below > 0) & np.isfinite(below), above / below, math.nan)
+def _columns(histories: Sequence[History]) -> dict[str, list[list[float]]]:
+    """One column per seed, for every curve."""
+    metrics = [overfitting_metrics(history) for history in histories]
+    known = dict.fromkeys(name for of_one in metrics for name in of_one)
+    return {SHORTER.get(name, name): [of_one.get(name, []) for of_one in metrics] for name in known}
 
 
 def _stacked(columns: Sequence[Sequence[float] | np.ndarray], longest: int) -> np.ndarray:
@@ -142,7 +123,7 @@ def _layers(histories: Sequence[History], longest: int) -> dict[str, dict[str, l
         own = [{key: np.array(c, dtype=float) for key, c in h.layers.get(name, {}).items()} for h in histories]
         for layer in own:
             if {"l1", "l2"} <= layer.keys():
-                layer["norm_ratio"] = _ratio(layer["l1"], layer["l2"])
+                layer["norm_ratio"] = ratio(layer["l1"], layer["l2"])
         names = dict.fromkeys(key for layer in own for key in layer)
         curves = {key: _over_seeds([layer.get(key, np.array([])) for layer in own], longest) for key in names}
         facts[name] = {key: curve["mean"] for key, curve in curves.items() if curve is not None}

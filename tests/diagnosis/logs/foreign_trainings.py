@@ -106,7 +106,7 @@ def train_lightning(folder):
     parts = [torch.utils.data.TensorDataset(*map(torch.as_tensor, part)) for part in digits()]
     loaders = [torch.utils.data.DataLoader(part, BATCH, shuffle=part is parts[0]) for part in parts]
     trainer = lightning.Trainer(
-        max_epochs=30, log_every_n_steps=3, accelerator="cpu", enable_progress_bar=False, enable_model_summary=False,
+        max_epochs=90, log_every_n_steps=3, accelerator="cpu", enable_progress_bar=False, enable_model_summary=False,
         enable_checkpointing=False, num_sanity_val_steps=0, callbacks=[LearningRateMonitor()],
         logger=[CSVLogger(folder, "csv"), TensorBoardLogger(folder, "events")],
     )  # fmt: skip

@@ -28,6 +28,7 @@ BAD = {
         ",".join(f"x{i}" for i in range(99)).encode() + b"\n",
         "A log must have a column of the loss; 'log' has x0, x1, x2, x3, x4, x5, x6, x7, x8, x9, x10, x11 and 87 more.",
     ),
+    "signs for a terminal": (b"\x1b[2J,\x07\n1,2\n", "A log must have a column of the loss; 'log' has ?[2J, ?."),
     "truncated": (b'{"loss": [1.0, 0.5], "val_lo', "'log' must be whole JSON, or one per line; it is not: "),
     "deep": (b"[" * 100_000, "'log' must be whole JSON, or one per line; it is not: "),
     "another JSON": (b"[1, 2, 3]", "'log' must be a log; its JSON is none."),

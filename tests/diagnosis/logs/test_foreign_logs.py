@@ -1,8 +1,10 @@
 """Logs that other libraries really wrote are read into the numbers which the trainings kept themselves, and the same is
 found in them."""
 
+import fcntl
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -42,18 +44,21 @@ def logged(request, trained):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """The folder in which a library has trained; once."""
-    done = {}
+    """The folder in which a library has trained; once, also where several processes test."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
     def train(library):
         if importlib.util.find_spec(NEEDS[library]) is None:
             pytest.skip(f"{NEEDS[library]} is not installed")
-        if library not in done:
-            done[library] = tmp_path_factory.mktemp(library)
-            script = Path(__file__).with_name("foreign_trainings.py")
-            ran = subprocess.run([sys.executable, script, library, done[library]], capture_output=True, text=True)
-            assert ran.returncode == 0, ran.stderr
-        return done[library]
+        folder, script = shared / f"by {library}", Path(__file__).with_name("foreign_trainings.py")
+        folder.mkdir(exist_ok=True)
+        with (shared / f"lock of {library}").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (folder / "native.json").exists():
+                ran = subprocess.run([sys.executable, script, library, folder], capture_output=True, text=True)
+                assert ran.returncode == 0, ran.stderr
+        return folder
 
     return train
 
@@ -91,7 +96,7 @@ def test_the_same_is_found_as_in_the_native_history(logged):
 def test_lightning_adds_learning_rates_and_parts_of_epochs_to_their_epoch(trained):
     (history,) = read_log(trained("lightning") / "csv/version_0/metrics.csv")[""]
 
-    np.testing.assert_allclose(history.column("lr"), [0.01] * 30)
+    np.testing.assert_allclose(history.column("lr"), [0.01] * 90)
 
 
 def test_transformers_gradient_norms_and_learning_rates_are_read(trained):

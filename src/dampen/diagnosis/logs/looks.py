@@ -57,7 +57,8 @@ def history_of(frames: Callable[[], Iterable[DataFrame]], names: Iterable[str], 
 
 def _check_loss(columns: Mapping[str, Column], names: list[str], source: str) -> None:
     if not any(column.role == "loss" for column in columns.values()):
-        shown = ", ".join(name if len(name) <= 40 else name[:39] + "…" for name in names[:SHOWN])
+        plain = ["".join(sign if sign.isprintable() else "?" for sign in name) for name in names[:SHOWN]]
+        shown = ", ".join(name if len(name) <= 40 else name[:39] + "…" for name in plain)
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         raise DampenError(
             f"A log must have a column of the loss; {source!r} has {shown or 'no columns'}{more}. Names such as these "
