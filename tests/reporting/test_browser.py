@@ -20,10 +20,13 @@ A4_HEIGHT = (297 - 2 * 13) / 25.4 * 96
 A4_WIDTH = round((210 - 2 * 15) / 25.4 * 96)
 LONG = "Dropout(rate=0.3) + LabelSmoothing(epsilon=0.2) + EMA + " + 120 * "w"
 NAMES = ("LabelSmoothing", LONG, *NASTY[:3], NASTY[-1])
+LAYERS = f"L2(layers=('{40 * 'body.'}',))"
 MANY = {name: ("Dropout + EMA", about, 1.3) for name, about in zip(NAMES, 3 * (GAIN, NOTHING), strict=True)}
+FULL = {f"Dropout(rate=0.{i}) + EMA": (f"Dropout(rate=0.{i}) + EMA", (GAIN, NOTHING, HARM)[i % 3], i) for i in range(1, 10)}
 ANSWERS = {
-    "comparison": compared({"LabelSmoothing": ("LabelSmoothing", GAIN, 1.5), "L1": ("L1", HARM, 1.1)}, examples=["L1"]),
+    "comparison": compared({"L2": (LAYERS, GAIN, 1.5), "L1": ("L1", HARM, 1.1)}, examples=["L1"]),
     "search": searched(),
+    "full": compared(FULL, 7, histories=False, notes=["A note on the data."], duplicates="3 test rows stand twice."),
     "names": compared(
         MANY, histories=False, notes=[LONG], duplicates="3 test rows stand in the training part.", data=LONG
     ),

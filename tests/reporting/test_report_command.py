@@ -14,10 +14,10 @@ SEARCH = searched(histories=False)
 RECORD = COMPARISON.to_record()
 
 
-def run(folder, *arguments):
+def run(folder, *arguments, command="report"):
     code = "import sys; sys.argv[0] = 'dampen'; from dampen.cli import main; main()"
-    command = [sys.executable, "-c", code, "report", *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    typed = [sys.executable, "-c", code, command, *map(str, arguments)]
+    return subprocess.run(typed, cwd=folder, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +113,18 @@ def refused(done, told):
     assert done.stdout == ""
     assert told in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_compare_writes_its_report_at_the_end(tmp_path):
+    short = ["--recipe", "Dropout", "--seeds", "2", "--epochs", "1", "--report", "r.html"]
+
+    done = run(tmp_path, "digits", *short, command="compare")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("\nThe report: r.html\n")
+    assert "Decide nothing yet." in Page((tmp_path / "r.html").read_text("utf-8")).texts
+
+
+@pytest.mark.parametrize("command", ["compare", "search"])
+def test_a_report_that_cannot_be_written_is_told_before_anything_is_trained(tmp_path, command):
+    refused(run(tmp_path, "digits", "--report", "nowhere/r.html", command=command), "--report must be a file")

@@ -211,7 +211,7 @@ def _sure(answer: Answer) -> list[str]:
     each = "Each number is a mean of " + counted(seeds, "training") + "."
     return [
         f"{each} Something counts as more than luck here only where luck alone would bring it about in at most 1 of 20 "
-        "such studies, all changes taken together. Give or take says how far off a number may be, with 95 % certainty."
+        "such studies, all changes taken together. “Give or take” says how far off it may be, with 95 % certainty."
         + (f" Where nothing was found, {noticed}; smaller gains may have been missed." if noticed else "")
     ]
 

@@ -54,7 +54,7 @@ def _unit(metric: str) -> str:
 
 def _results(answer: Comparison) -> dict[str, Any]:
     metric = answer.protocol["metric"]
-    heads = {**COLUMNS, "score": f"score ({_unit(metric)})", "note": "note"}
+    heads = {**COLUMNS, "note": "note"}
     rows = answer.rows()
     enough = seeds_of(answer) >= FEWEST_SEEDS
     if not enough:
@@ -62,7 +62,7 @@ def _results(answer: Comparison) -> dict[str, Any]:
     shown = [name for name in heads if any(row[name] for row in rows)]
     cells = [[row[name] for name in shown] for row in rows]
     numeric = [shown.index(name) for name in ("score", "gain", "p", "new", "cost") if name in shown]
-    caption = f"Every recipe against the baseline on the test part, {seeds_of(answer)} seeds, best first"
+    caption = f"Every recipe against the baseline, test {_unit(metric)}, {seeds_of(answer)} seeds, best first"
     return table("results", caption, [heads[name] for name in shown], cells, OF_RESULTS, numeric)
 
 
