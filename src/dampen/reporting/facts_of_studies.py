@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..evidence import Evidence, verdict
 from ..evidence.verdict import FEWEST_SEEDS
 from ..records import strict
+from ..study.comparison import WITHOUT
 
 if TYPE_CHECKING:
     from ..study.comparison import Comparison
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 MOST_AXES = 10
 LR = "optimizer.lr"
 LOWER_IS_BETTER = ("log_loss", "mse")
-WITHOUT = "without "
 TURNED = {"real gain": "harmful", "harmful": "real gain", "no evidence": "no evidence"}
 
 

@@ -14,8 +14,7 @@ from ..evidence import Evidence, plain_sentence, verdict
 from ..evidence.verdict import FEWEST_SEEDS, USUAL_SEEDS, would_have_been_noticed
 from ..presets import BASELINE, DEFAULT
 from ..study.budget import duration
-from ..study.comparison import Comparison, notes_of
-from ..study.confirmation import WITHOUT
+from ..study.comparison import WITHOUT, Comparison, notes_of
 from ..study.found import SearchResult
 from ..techniques import CATALOGUE
 from .answers import Answer

@@ -10,8 +10,7 @@ from ..cards import card
 from ..evidence import Evidence, verdict
 from ..evidence.verdict import FEWEST_SEEDS
 from ..presets import BASELINE
-from ..study.comparison import COLUMNS, Comparison, interval, number, p_in_words, signed
-from ..study.confirmation import WITHOUT
+from ..study.comparison import COLUMNS, WITHOUT, Comparison, interval, number, p_in_words, signed
 from ..study.found import SearchResult
 from ..techniques import CATALOGUE
 from .answers import Answer

@@ -21,6 +21,8 @@ VERSION = 1
 WIDTH = 80
 STILL_IMPROVING = 0.02
 """A validation loss that fell by more than this share from the tenth before to the last tenth of the epochs."""
+WITHOUT = "without "
+"""How names of recipes begin that lack an ingredient of the winner."""
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn")
 
 

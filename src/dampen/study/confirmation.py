@@ -24,12 +24,12 @@ from ..training.fitted import Fitted
 from ..training.problem import Member
 from ..training.race import Race
 from .batch import CONFIGURATION, Scene, Tell, as_records, packs_from
+from .comparison import WITHOUT
 from .weights import saved
 
 STAGES = 9
 """A confirmation is saved as often as a search of so many configurations has rungs."""
 UNIT = "confirmation"
-WITHOUT = "without "
 
 
 def fresh_seeds(seed: int, count: int, used: int = 0) -> list[int]:

@@ -7,7 +7,7 @@ import json
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DampenError
 from ..evidence import Evidence, sentence, verdict
@@ -17,9 +17,10 @@ from ..presets import BASELINE, DEFAULT
 from ..recipe import Recipe, from_dict
 from ..records import read, strict
 from ..settings import Settings
-from ..training.fitted import Fitted
-from .comparison import WIDTH, interval, number, p_in_words, signed
-from .confirmation import WITHOUT
+from .comparison import WIDTH, WITHOUT, interval, number, p_in_words, signed
+
+if TYPE_CHECKING:
+    from ..training.fitted import Fitted
 
 VERSION = 1
 LEADERS = 5

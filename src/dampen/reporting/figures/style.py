@@ -97,8 +97,7 @@ def drawn(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with styled():
             figure = draw(*args, **kwargs)
-            for _ in range(2):  # what the first makes room for moves the rest in the second
-                settle(figure)
+            settle(figure)
             figure.set_layout_engine("none")
         return figure
 
