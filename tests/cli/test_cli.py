@@ -530,6 +530,7 @@ OPTIONS = {
     },
     "studies": {"--storage"},
     "show": {"study", "--storage", "--json"},
+    "diagnose": {"log", "--json", "--watch", "--storage"},
     "report": {"study", "--out", "--format", "--title", "--notes", "--storage"},
     "train": {
         *("data", "--target", "--task", "--group", "--time", "--text", "--drop", "--categorical", "--categories"),

@@ -22,7 +22,8 @@ LONG = "Dropout(rate=0.3) + LabelSmoothing(epsilon=0.2) + EMA + " + 120 * "w"
 NAMES = ("LabelSmoothing", LONG, *NASTY[:3], NASTY[-1])
 LAYERS = f"L2(layers=('{40 * 'body.'}',))"
 MANY = {name: ("Dropout + EMA", about, 1.3) for name, about in zip(NAMES, 3 * (GAIN, NOTHING), strict=True)}
-FULL = {f"Dropout(rate=0.{i}) + EMA": (f"Dropout(rate=0.{i}) + EMA", (GAIN, NOTHING, HARM)[i % 3], i) for i in range(1, 10)}
+PAIRS = [f"Dropout(rate=0.{i}) + EMA" for i in range(1, 10)]
+FULL = {name: (name, (GAIN, NOTHING, HARM)[i % 3], 1.0 + i) for i, name in enumerate(PAIRS)}
 ANSWERS = {
     "comparison": compared({"L2": (LAYERS, GAIN, 1.5), "L1": ("L1", HARM, 1.1)}, examples=["L1"]),
     "search": searched(),

@@ -32,7 +32,7 @@ from .words import (
     renamed,
 )
 
-MOST_TOLD, MOST_EXPLAINED, MOST_UNKNOWN = 3, 8, 8
+MOST_TOLD, MOST_EXPLAINED, MOST_UNKNOWN = 3, 7, 7
 """So many gains, changes and open questions are told of, so that it stays one page; the rest of the page has all."""
 CHEAPER = 0.2
 """A gain whose training time is so much less, in the baseline's, is worth a word."""
@@ -269,8 +269,8 @@ def _unknown(answer: Answer, found: Mapping[str, Diagnosis]) -> list[str]:
     said += [on_new_data(e) for e in told[:1]]
     if FEWEST_SEEDS <= seeds < USUAL_SEEDS:
         said += [f"With {seeds} seeds only large differences can be told from luck; {USUAL_SEEDS} or more see finer."]
+    said += [f"Of the data: {note}" for note in protocol.get("notes", [])[:3]]
     if isinstance(answer, Comparison):
         said += ["Each change was tried as it is written here; at another strength it may do better or worse."]
-    said += [f"Of the data: {note}" for note in protocol.get("notes", [])[:3]]
     ends = "Rows from another source, or from a later time, may behave otherwise."
     return [*[" ".join(text.split()) for text in said if text][: MOST_UNKNOWN - 1], ends]
