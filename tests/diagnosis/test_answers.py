@@ -78,6 +78,15 @@ def test_a_harmful_technique_that_keeps_training_down_is_too_strong_and_its_thir
     assert_allclose([finding.evidence["train_metric"], finding.evidence["baseline_train_metric"]], [0.8, 0.99])
 
 
+def test_of_somebody_s_own_technique_no_weaker_one_is_proposed():
+    record = made({"baseline": BASE, "Dropout": BASE - 0.1 + JITTER}, train={"baseline": 0.99, "Dropout": 0.8})
+    record["recipes"]["Dropout"]["techniques"] = [{"technique": "Mine", "strength": 3.0}]
+
+    (finding,) = diagnose_answer(record, "digits")["Dropout"].findings
+
+    assert (finding.kind, finding.recipes) == ("too strong", ())
+
+
 def test_a_harmful_technique_that_trains_as_well_is_not_called_too_strong():
     record = made({"baseline": BASE, "Dropout": BASE - 0.1 + JITTER}, train={"baseline": 0.99, "Dropout": 0.99})
 

@@ -149,11 +149,14 @@ def _held_back(
 
 
 def _weaker(recipe: Mapping[str, Any]) -> tuple[str, ...]:
-    """The recipe with its switching strengths a third as far from off."""
+    """The recipe with its switching strengths a third as far from off; none of techniques that are not ours."""
     from ..contracts import switches
     from ..recipe import from_dict
 
-    built = from_dict(recipe)
+    try:
+        built = from_dict(recipe)
+    except DampenError:  # somebody's own technique, of which a record knows the name alone
+        return ()
     moved = {}
     for name, technique in built.named.items():
         for strength, off in switches(technique).items():

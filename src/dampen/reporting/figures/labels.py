@@ -37,35 +37,36 @@ def note(figure: Figure, sentence: str) -> None:
     figure.supxlabel(textwrap.fill(sentence, width), x=0.012, ha="left", fontsize=SMALL, color=GREY)
 
 
-def label_ends(axes: Axes, ends: Sequence[End]) -> None:
-    """Labels right of the axes, each at the height of its line's end, or near it where others stand."""
-    ends = [end for end in ends if math.isfinite(end.y)]
-    if not ends:
+def label_ends(*panels: tuple[Axes, Sequence[End]]) -> None:
+    """Labels right of the axes of one figure, each at the height of its line's end, or near it where others stand."""
+    told = [(axes, [end for end in ends if math.isfinite(end.y)]) for axes, ends in panels]
+    labels = [(axes, ends, [_end_label(axes, end) for end in ends]) for axes, ends in told if ends]
+    if not labels:
         return
-    texts = [
-        axes.annotate(
-            end.text,
-            xy=(1.0, end.y),
-            xycoords=axes.get_yaxis_transform(),
-            xytext=(14, 0),
-            textcoords="offset points",
-            va="center",
-            color=ink(end.colour),
-            fontsize=SMALL,
-            annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": end.colour, "lw": 0.8, "shrinkA": 1, "shrinkB": 1},
-        )
-        for end in ends
-    ]
-    figure = _figure(axes)
+    figure = _figure(labels[0][0])
     settle(figure)
-    boxes = [text.get_window_extent() for text in texts]
-    wanted = [float(axes.transData.transform((0 if axes.get_xscale() == "linear" else 1, e.y))[1]) for e in ends]
-    gap = max(box.height for box in boxes) * 1.08
     points = 72 / figure.dpi
-    frame = axes.get_window_extent()
-    for text, at, place in zip(texts, wanted, spread(wanted, gap, frame.y0, frame.y1), strict=True):
-        text.set_position((14, (place - at) * points))
+    for axes, ends, texts in labels:
+        wanted = [float(axes.transData.transform((0 if axes.get_xscale() == "linear" else 1, e.y))[1]) for e in ends]
+        gap = max(text.get_window_extent().height for text in texts) * 1.08
+        frame = axes.get_window_extent()
+        for text, at, place in zip(texts, wanted, spread(wanted, gap, frame.y0, frame.y1), strict=True):
+            text.set_position((14, (place - at) * points))
+
+
+def _end_label(axes: Axes, end: End) -> Annotation:
+    return axes.annotate(
+        end.text,
+        xy=(1.0, end.y),
+        xycoords=axes.get_yaxis_transform(),
+        xytext=(14, 0),
+        textcoords="offset points",
+        va="center",
+        color=ink(end.colour),
+        fontsize=SMALL,
+        annotation_clip=False,
+        arrowprops={"arrowstyle": "-", "color": end.colour, "lw": 0.8, "shrinkA": 1, "shrinkB": 1},
+    )
 
 
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:

@@ -63,9 +63,7 @@ def loss_curves(facts: Mapping[str, Any]) -> Figure:
         curves.mark_served(axes[1], facts, "val_metric", scale)
     if sentence := curves.seeds_in_words(facts):
         note(figure, sentence)
-    label_ends(axes[0], ends)
-    if metric:
-        label_ends(axes[1], below)
+    label_ends((axes[0], ends), *([(axes[1], below)] if metric else []))
     return figure
 
 
@@ -93,9 +91,7 @@ def overfitting_score(facts: Mapping[str, Any]) -> Figure:
         curves.mark_onset(axes[1], facts)
     if sentence := curves.seeds_in_words(facts):
         note(figure, sentence)
-    label_ends(axes[0], ends)
-    if gap:
-        label_ends(axes[1], below)
+    label_ends((axes[0], ends), *([(axes[1], below)] if gap else []))
     return figure
 
 
@@ -121,8 +117,7 @@ def norm_evolution(facts: Mapping[str, Any]) -> Figure:
         sentence += f" {MOST_LAYERS} of {len(layers)} layers are shown."
     if sentence:
         note(figure, sentence)
-    for own, all_ in zip(axes, ends, strict=True):
-        label_ends(own, all_)
+    label_ends(*zip(axes, ends, strict=True))
     return figure
 
 
@@ -157,8 +152,7 @@ def overview(facts: Mapping[str, Any]) -> Figure:
         curves.mark_served(losses, facts, "val_loss")
     if sentence := " ".join(part for part in (_marks_in_words(facts), curves.seeds_in_words(facts)) if part):
         note(figure, sentence)
-    for axes, ends in labels:
-        label_ends(axes, ends)
+    label_ends(*labels)
     return figure
 
 

@@ -105,7 +105,7 @@ def sparsity(facts: Mapping[str, Any]) -> Figure:
             sentence += f" {len(shown)} of {len(names)} layers are shown."
         note(figure, sentence)
     if lines:
-        label_ends(grid[0], ends)
+        label_ends((grid[0], ends))
     return figure
 
 
