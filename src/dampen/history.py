@@ -19,13 +19,13 @@ class History:
     ours.
 
     epochs: one record per epoch with train_loss and train_metric (see `clean`), val_loss and val_metric (of the weights
-    that would serve; of several that serve together only the newest), val_loss_error (standard error of val_loss as a
-    mean over rows), objective (mean over the epoch's steps, noise and penalties included), penalty_share (of the
-    objective), gradient_norm, weight_norm and weight_norm_l1 (L2 and L1, all tensors, last step), update_ratio (L2
-    norm of the last step over that of the weights; a `Monitor` sees no steps: of the whole epoch), zeros_fraction (of
-    the weights of layers, exactly zero), dead_fraction (of hidden units, zero for every row of the training sample),
-    lr, steps, epochs (how many there are to be), seconds (this member's share of the pack's time). What was not
-    measured is missing; what is NaN was measured, and was none.
+    that would serve; of several that serve together only the newest), train_loss_error and val_loss_error (standard
+    errors of these losses as means over rows), objective (mean over the epoch's steps, noise and penalties included),
+    penalty_share (of the objective), gradient_norm, weight_norm and weight_norm_l1 (L2 and L1, all tensors, last step),
+    update_ratio (L2 norm of the last step over that of the weights; a `Monitor` sees no steps: of the whole epoch),
+    zeros_fraction (of the weights of layers, exactly zero), dead_fraction (of hidden units, zero for every row of the
+    training sample), lr, steps, epochs (how many there are to be), seconds (this member's share of the pack's time).
+    What was not measured is missing; what is NaN was measured, and was none.
     outcome: running, finished, stopped, diverged or, of a foreign log, unknown.
     metric: the name of what train_metric and val_metric are, "" where there is none; higher_is_better: of it.
     clean: whether train_loss and train_metric are of the weights at the epoch's end in evaluation mode, as ours are;

@@ -14,7 +14,7 @@ from .errors import DampenError
 def whole(path: Path) -> Iterator[Path]:
     """A path beside it to write to, with the same ending. What is written takes the place of `path` at the end; where
     anything goes wrong, what was there stays as it is and nothing is left over."""
-    if path.exists() and not path.is_file():
+    if path.exists() and not (path.is_file() or path.is_dir()):
         raise DampenError(f"A file to write must be a plain one; got {str(path)!r}. Name another.")
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:

@@ -102,7 +102,7 @@ def test_more_seeds_are_advised_where_they_would_settle_it():
     needed, effect, detectable = (finding.evidence[name] for name in ("needed", "effect", "detectable"))
     assert needed == max(12, math.ceil(8 * (detectable / effect) ** 2))
     told = str(diagnose_answer(made({"baseline": BASE, "Dropout": BASE + gains}), "digits")[""])
-    assert f"dampen compare digits --recipe Dropout --epochs 30 --seeds {needed}" in told
+    assert f"dampen compare digits --recipe 'Dropout(rate=0.6)' --epochs 30 --seeds {needed}" in told
 
 
 def test_rows_in_two_parts_are_leakage():

@@ -58,7 +58,10 @@ def _diagnosed(log: str, storage: str | None) -> dict[str, Diagnosis]:
 
     answer = read_answer(log, storage)
     if answer is not None:
-        return diagnose_answer(answer)
+        try:
+            return diagnose_answer(answer)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise DampenError(f"{log!r} must be a whole answer of dampen; it is not. Write it again.") from None
     return _of_histories(read_log(log, storage))
 
 
@@ -80,7 +83,7 @@ def _print(diagnoses: dict[str, Diagnosis]) -> None:
     if parts:
         print("\n\n".join(parts))
     if len(diagnoses) > len(shown):
-        print(f"Nothing is found in {', '.join(name for name in diagnoses if name not in shown)}.")
+        print(f"Nothing is found in {', '.join(name for name in diagnoses if name and name not in shown)}.")
 
 
 def _write(diagnoses: dict[str, Diagnosis], target: Path | None) -> None:

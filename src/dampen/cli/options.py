@@ -84,6 +84,8 @@ def check_writable(path: Path | None, option: str) -> None:
     if path is None:
         return
     known = path.exists()
+    if known and not (path.is_file() or path.is_dir()):
+        raise DampenError(f"{option} must be a plain file; got {str(path)!r}. Name another.")
     try:
         with open(path, "a", encoding="utf-8"):
             pass

@@ -60,12 +60,12 @@ def _data_of(protocol: Mapping[str, Any]) -> str:
 
 
 def _whole(record: Mapping[str, Any], evidence: Sequence[Evidence], baseline: Diagnosis | None, data: str) -> Diagnosis:
-    findings = [*_few_seeds(evidence), *_overlap(record["protocol"])]
+    findings = [*_few_seeds(evidence, record["recipes"]), *_overlap(record["protocol"])]
     epochs, seeds = (baseline.epochs, baseline.seeds) if baseline else (0, 0)
     return Diagnosis(by_severity(findings), {}, str(record["protocol"]["metric"]), epochs, seeds, data=data)
 
 
-def _few_seeds(evidence: Sequence[Evidence]) -> list[Finding]:
+def _few_seeds(evidence: Sequence[Evidence], recipes: Mapping[str, Any]) -> list[Finding]:
     """Where no seed count could tell, or more seeds would settle what is in sight."""
     if not evidence:
         return []
@@ -85,7 +85,7 @@ def _few_seeds(evidence: Sequence[Evidence]) -> list[Finding]:
         f"instead of {seeds} would show it."
     )
     evidence_found = {"seeds": seeds, "needed": needed, "effect": best.effect, "detectable": best.detectable}
-    return [Finding("few seeds", "low", said, evidence_found, (best.recipe,))]
+    return [Finding("few seeds", "low", said, evidence_found, _in_words(recipes[best.recipe]))]
 
 
 def _overlap(protocol: Mapping[str, Any]) -> list[Finding]:
@@ -146,6 +146,16 @@ def _held_back(
     )
     numbers = {"effect": evidence.effect, "p": evidence.p, "train_metric": own, "baseline_train_metric": plain}
     return [Finding("too strong", "medium", said, numbers, _weaker(recipe))]
+
+
+def _in_words(recipe: Mapping[str, Any]) -> tuple[str, ...]:
+    """As a command takes it; nothing of techniques that are not ours."""
+    from ..recipe import from_dict
+
+    try:
+        return (str(from_dict(recipe)),)
+    except DampenError:
+        return ()
 
 
 def _weaker(recipe: Mapping[str, Any]) -> tuple[str, ...]:

@@ -150,7 +150,7 @@ def _typical(same: Sequence[Finding], of: int) -> Finding:
     middle = ranked[len(ranked) // 2]
     evidence = {**middle.evidence, "seeds": len(same)}
     if "onset" in evidence:
-        onsets = sorted(finding.evidence["onset"] for finding in same)
+        onsets = sorted(f.evidence["onset"] for f in same if "onset" in f.evidence)
         evidence |= {"onset": statistics.median_low(onsets), "onset_low": onsets[0], "onset_high": onsets[-1]}
     said = f"In {len(same)} of {of} trainings; of a typical one: {middle.said}"
     return dataclasses.replace(middle, said=said, evidence=evidence)

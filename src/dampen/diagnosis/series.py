@@ -113,9 +113,10 @@ def slope_at_end(values: Array, share: float = 0.25) -> tuple[float, float]:
     return slope * (len(tail) - 1), deviation / math.sqrt(float(x @ x)) * (len(tail) - 1)
 
 
-def rises(values: Array) -> int:
+def rises(values: Array, excused: Array | None = None) -> int:
     """In how many epochs a loss rose by more than 15 % and by more than 2 % of where it began: near zero a loss moves
-    by large factors without any harm."""
-    start = float(np.mean(values[:3]))
+    by large factors without any harm. excused: epochs in which it may (E,)."""
+    start = abs(float(np.mean(values[:3])))
     steps = np.diff(values)
-    return int(((steps > RISE * values[:-1]) & (steps > RISE_OF_START * start)).sum())
+    jumped = (steps > RISE * np.abs(values[:-1])) & (steps > RISE_OF_START * start)
+    return int((jumped if excused is None else jumped & np.logical_not(excused[1:])).sum())

@@ -18,7 +18,7 @@ EXPLODED = 20.0
 """A loss that ends so many times as high as it began has blown up."""
 FEWEST_JUMPS, JUMPS, MANY_JUMPS = 2, 0.1, 0.2
 """So often at least, and in so large a share of the epochs, a training loss must rise for steps to be too large."""
-LEARNED_LITTLE, LEARNED_NOTHING, HELD_BACK = 0.3, 0.1, 0.5
+LEARNED_LITTLE, LEARNED_NOTHING, HELD_BACK = 0.3, 0.02, 0.5
 """A network that has learned takes away more than this share of its first loss: a little; anything at all, where
 nothing but the loss is known; and where a penalty rules."""
 PENALTY_RULES = 0.5
@@ -31,6 +31,10 @@ second, where its loss is also so many times that of training."""
 NEAR_GUESSING, FAR_FROM_TRUE = 0.05, 0.3
 """What is right no more often than the first above exp(-loss), and by the second less often than training, is a
 guess."""
+NEVER_FELL = 0.9
+"""A validation loss whose lowest is more than this share of its first one has not fallen."""
+ANNEALED = 0.05
+"""A learning rate that ends below this share of its greatest has been led to 0: what falls then would fall no more."""
 CLEAR = 4.0
 """Standard deviations that a difference must have to be told of."""
 
@@ -47,7 +51,7 @@ def training_findings(history: History) -> list[Finding]:
     if found := labels_unrelated(history, curves):
         return [found]
     too_well = overfitting(history, curves)
-    if too_well is None or too_well.severity == "low":
+    if too_well is None or (too_well.kind, too_well.severity) == ("overfitting of the loss", "low"):
         too_well = memorised(history, curves) or too_well
     others = [leaking(history, curves), not_learning(history, curves), noisy_labels(history, curves)]
     others.append(too_well or unfinished(history, curves))
@@ -61,10 +65,12 @@ def diverged(history: History, curves: Curves) -> Finding | None:
     """The loss is no number any more, or ends far above where it began."""
     if history.epochs and (history.outcome == "diverged" or curves.epochs < curves.whole):
         epoch = min(curves.epochs + 1, curves.whole)
-        if all(math.isfinite(value) for name in LOSSES if (value := history.epochs[-1].get(name)) is not None):
+        if history.outcome != "diverged" and all(
+            math.isfinite(value) for name in LOSSES if (value := history.epochs[-1].get(name)) is not None
+        ):
             said = f"The loss was no finite number in epoch {epoch} and came back: look at the rows and the step there."
             return Finding("divergence", "medium", said, {"epoch": epoch})
-        said = f"The loss blew up in epoch {epoch}: it is no finite number any more, and the network is lost."
+        said = f"The loss blew up in epoch {epoch}: it grew beyond all bounds, and the network is lost."
         return Finding("divergence", "high", said, {"epoch": epoch})
     if len(curves.train) < 2:
         return None
@@ -79,7 +85,8 @@ def diverged(history: History, curves: Curves) -> Finding | None:
 
 def unstable(history: History, curves: Curves) -> Finding | None:
     """The training loss jumps about from epoch to epoch. (A validation loss that does may have few rows.)"""
-    jumps = rises(curves.train)
+    restarted = np.diff(curves.lr, prepend=curves.lr[:1]) > 0 if len(curves.lr) == len(curves.train) else None
+    jumps = rises(curves.train, restarted)  # a schedule that starts anew may throw the loss back
     share = jumps / (len(curves.train) - 1)
     if jumps < FEWEST_JUMPS or share < JUMPS:
         return None
@@ -128,7 +135,7 @@ def _near_chance(history: History, curves: Curves, gone: float, held_back: bool)
     would be right; who knows something is right far more often, however hard the task."""
     room = 0.5 if held_back else 0.3
     metric = float(np.mean(curves.train_metric[-3:])) if len(curves.train_metric) else math.nan
-    if curves.share:
+    if curves.accuracy:
         guessed = math.exp(-float(np.mean(curves.train[-3:])))
         return metric < guessed + room * (1 - guessed)
     if history.metric.lower() in EXPLAINED:
@@ -139,7 +146,9 @@ def _near_chance(history: History, curves: Curves, gone: float, held_back: bool)
 def unfinished(history: History, curves: Curves) -> Finding | None:
     """Validation still got better when it ended."""
     watched = curves.val if len(curves.val) else curves.train
-    if history.outcome == "stopped" or len(watched) < FEWEST_EPOCHS:
+    if history.outcome in ("stopped", "running") or len(watched) < FEWEST_EPOCHS:
+        return None
+    if len(curves.lr) and curves.lr[-1] < ANNEALED * np.max(curves.lr):
         return None
     change, error = slope_at_end(watched)
     fell = -change / max(abs(float(np.mean(watched[-3:]))), 1e-12)
@@ -163,8 +172,7 @@ def leaking(history: History, curves: Curves) -> Finding | None:
     later = slice(len(curves.val) // 3, None)
     train, val = curves.train[later], curves.val[later]
     gap = float(np.median(train - val))
-    error = 0.0 if math.isnan(curves.val_error) else curves.val_error
-    error = math.hypot(error, noise(train - val))
+    error = math.hypot(curves.error, noise(train - val))
     always = float(np.mean(train > val))
     if always < 0.95 or gap < CLEAR * error or gap < 0.1 * float(np.median(train)):
         return None
@@ -180,8 +188,7 @@ def leaking(history: History, curves: Curves) -> Finding | None:
         evidence["metric_better_by"] = better
     said = (
         f"Validation ({evidence['val_loss']:.3g}) is better than training ({evidence['train_loss']:.3g}), measured "
-        "without noise, in nearly every epoch. That does not happen by chance: validation rows may stand in the "
-        "training part, or be easier."
+        "without noise, in nearly every epoch. Validation rows may stand in the training part, or be easier."
     )
     return Finding("leakage", "high", said, evidence)
 
@@ -215,7 +222,9 @@ def noisy_labels(history: History, curves: Curves) -> Finding | None:
 
 def labels_unrelated(history: History, curves: Curves) -> Finding | None:
     """Training is learned by heart, and validation has never been better than guessing."""
-    if not (curves.share and len(curves.val_metric) and len(curves.train_metric)):
+    if not (curves.accuracy and len(curves.val_metric) and len(curves.train_metric)):
+        return None
+    if float(np.min(curves.val)) < NEVER_FELL * float(curves.val[0]):
         return None
     learned = float(np.mean(curves.train_metric[-3:]))
     best = float(np.max(smooth(curves.val_metric, 3)))
@@ -267,7 +276,7 @@ def overfitting(history: History, curves: Curves) -> Finding | None:
         "risen_by": relative,
         "train_fell_by": fallen,
     }
-    if relative < 0.04 or turn.depth < CLEAR * error or fallen <= 0:
+    if relative < 0.04 or turn.depth < CLEAR * error or fallen <= noise(curves.train):
         return None
     worse = 0.0
     if len(curves.val_metric):
@@ -277,7 +286,12 @@ def overfitting(history: History, curves: Curves) -> Finding | None:
         evidence["metric_fell_by"] = best.depth
     when = f"since epoch {turn.epoch}" + (f" (between {turn.low} and {turn.high})" if turn.high > turn.low else "")
     rise = f"The validation loss has risen from {turn.lowest:.3g} to {turn.last:.3g} {when}, while training fell on"
-    if len(curves.val_metric) and worse < (0.01 if curves.share else 0.02):
+    if history.served_epoch is not None and history.served_epoch <= turn.high:
+        said = f"{rise}; the weights of epoch {history.served_epoch} serve, so nothing is lost."
+        return Finding(
+            "overfitting", "low", said, evidence, ("Dropout(rate=0.3)", "WeightDecay(strength=0.05)", "MixUp")
+        )
+    if curves.share and len(curves.val_metric) and worse < 0.01:
         severity: Severity = "medium" if relative > 0.1 else "low"
         said = f"{rise}; the {_name(history)} has not fallen: the network grows too sure of itself where it errs."
         return Finding("overfitting of the loss", severity, said, evidence)

@@ -49,7 +49,11 @@ def plain_sentence(evidence: Evidence) -> str:
     share = evidence.metric in SHARES
     before, after = (100 * (1 - s) if share else s for s in (evidence.baseline_score, evidence.score))
     slack = max(evidence.effect - evidence.low, evidence.high - evidence.effect) * (100 if share else 1)
-    decimals = _decimals(min(abs(after - before), slack), 1 if share else 0)
+    if share:
+        decimals = _decimals(min(abs(after - before), slack), 1)
+    else:  # three digits of the smallest, so that a small loss stays one
+        smallest = min(value for value in (abs(before), abs(after), abs(after - before)) if value > 0)
+        decimals = max(0, _decimals(smallest, -9) + (1 if smallest < 1 else 2))
     slack = math.ceil(round(slack * 10**decimals, 6)) / 10**decimals
     what = "test error" if evidence.metric == "accuracy" else _metric(evidence)
     what = "test error, every class counted alike," if evidence.metric == "balanced_accuracy" else what

@@ -9,6 +9,7 @@ print(dampen.diagnose(monitor.history))
 
 from __future__ import annotations
 
+import itertools
 import numbers
 from typing import Any
 
@@ -99,8 +100,11 @@ class Monitor:
     # -------------------------------------------------------------- looking
 
     def _parameters(self) -> dict[str, Tensor]:
-        """Copies (1, ...) of everything that is trained."""
-        return {name: p.detach().clone()[None] for name, p in self._model.named_parameters()}
+        """Copies (1, ...) of everything that is trained, in single precision."""
+        return {
+            name: p.detach().float().clone().reshape(1, *(p.shape or (1,)))
+            for name, p in self._model.named_parameters()
+        }
 
     def _weights(self, params: dict[str, Tensor]) -> dict[str, Tensor]:
         """The weights of layers and tables of embeddings: no biases, no norms."""
@@ -120,11 +124,11 @@ class Monitor:
         if self._sample is None:
             return {}
         sites = [path for path, module in self._model.named_modules() if isinstance(module, RECTIFIERS)]
-        watch = AliveUnits(sites, {})
+        watch, calls = AliveUnits(sites, {}), itertools.count()
         modes = [(module, module.training) for module in self._model.modules()]
         handles = [
             self._model.get_submodule(path).register_forward_hook(
-                lambda _module, args, output, path=path: watch.edits[path][0](output, args, path)
+                lambda _module, args, output, path=path: watch.edits[path][0](output, args, f"{path}#{next(calls)}")
             )
             for path in sites
         ]

@@ -1,4 +1,4 @@
-"""Facts and what is made of them for people: figures and, later, a page."""
+"""Facts and what is made of them for people: figures, and a page."""
 
 from __future__ import annotations
 

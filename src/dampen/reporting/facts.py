@@ -12,6 +12,7 @@ from ..data.dataset import BUILT_IN
 from ..diagnosis import Diagnosis, diagnose_answer
 from ..diagnosis.advice import BESIDES
 from ..errors import DampenError
+from ..evidence import verdict
 from ..models import architecture
 from ..presets import BASELINE
 from ..recipe import from_dict
@@ -24,12 +25,14 @@ from . import pictures, tables
 from .answers import Answer, check_whole
 from .facts_of_studies import comparison_facts, search_facts
 from .facts_of_training import training_facts
-from .plain import best_of, plain_sections, recommended, section, the_answer
+from .plain import best_of, judged, plain_sections, recommended, section, the_answer
 from .words import clean, data_of
 
 VERSION = 1
 DATA = "DATA"
 """What stands for the data in programs and commands, where their name is not known."""
+MOST_EXAMPLES = 1
+"""Of so many recipes images are in the page: they are most of its bytes."""
 FOUND_OVERFITTING = ("overfitting", "overfitting of the loss")
 
 
@@ -63,7 +66,8 @@ def report_facts(answer: Answer, notes: str = "", title: str = "") -> dict[str, 
             "answer": the_answer(answer),
             "plain": plain_sections(answer, found),
             "technical": _technical(answer, found, drawn, source),
-            "footer": f"Made with dampen {versions()['dampen']}. Every number of this page stems from a record in it.",
+            "footer": f"Made with dampen {versions()['dampen']}.",
+            "embedded": "Every number of this page stems from a record in it.",
             "drawn": drawn,
             "diagnoses": {name: found[name].to_record() for name in _shown(answer, found)},
             "protocol": dict(answer.protocol),
@@ -83,7 +87,7 @@ def _drawn(answer: Answer, found: Mapping[str, Diagnosis]) -> dict[str, Any]:
     for name in filter(None, _shown(answer, found)):
         onsets = [f.evidence for f in found[name].findings if f.kind in FOUND_OVERFITTING and "onset" in f.evidence]
         training[name] = training_facts(answer.histories[name], onsets[0] if onsets else None)
-    drawn = {"training": training, "examples": dict(answer.examples)}
+    drawn = {"training": training, "examples": dict(list(answer.examples.items())[:MOST_EXAMPLES])}
     if isinstance(answer, Comparison):
         return {"comparison": comparison_facts(answer), **drawn}
     return {"search": search_facts(answer), **drawn}
@@ -98,7 +102,8 @@ def _technical(
     best = best_of(answer)
     curves = [figure for name, own in drawn["training"].items() for figure in pictures.of_training(name, own)]
     shown = " and ".join(drawn["training"])
-    proven = "" if best in (None, BASELINE, recommended(answer)) else f" What {best} has over the baseline may be luck."
+    lucky = any(e.recipe == best and verdict(e) == "no evidence" for e in judged(answer))
+    proven = f" What {best} has over the baseline may be luck." if lucky else ""
     about = f"Curves of {shown}, {len(next(iter(drawn['training'].values()))['epochs'])} epochs." if curves else ""
     whole = [
         section("results", "Results", [answer.conclusion],
@@ -151,12 +156,14 @@ def _recipe(answer: Answer, source: str) -> dict[str, Any]:
             "paragraphs": [f"{name} holds techniques that are not in the catalogue: what it was made with has them."]
         }
     program = snippet(recipe, settings, source)
+    shell = (
+        f"Save the first text as recipe.toml and train with it: dampen train {source} --recipe recipe.toml, "
+        "with the options that your data need. The second does the same in Python."
+    )
+    python = "The first text is the recipe as a file; the second trains your own network with it in Python."
+    stands = f" {DATA} stands for your data." if source == DATA else ""
     return {
-        "paragraphs": [
-            f"This is {name}. Save the first text as recipe.toml and train with it: "
-            f"dampen train {source} --recipe recipe.toml. The second does the same in Python."
-            + (f" {DATA} stands for your data." if source == DATA else "")
-        ],
+        "paragraphs": [f"This is {name}. {shell if settings.model else python}{stands}"],
         "codes": [_code("recipe.toml", to_toml(recipe, settings)), _code("In Python", program)],
     }
 

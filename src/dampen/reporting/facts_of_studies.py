@@ -57,7 +57,13 @@ def search_facts(result: SearchResult) -> dict[str, Any]:
     importance = dict(result.importance)
     trials = [trial for trial in result.trials if trial["values"]]
     axes = _axes(trials, importance)
-    placed = [{**trial, "places": [_place(trial["values"], axis) for axis in axes]} for trial in trials]
+    placed = [
+        {
+            **{k: trial[k] for k in ("trial", "score", "epochs")},
+            "places": [_place(trial["values"], axis) for axis in axes],
+        }
+        for trial in trials
+    ]
     metric = str(result.protocol["metric"])
     return strict(
         {
@@ -84,7 +90,7 @@ def _worth(e: Evidence) -> dict[str, Any]:
         "low": -e.high + 0.0,
         "high": -e.low + 0.0,
         "p": e.p,
-        "verdict": TURNED[verdict(e)],
+        "verdict": TURNED[verdict(e)] if e.seeds >= FEWEST_SEEDS else "no evidence",
         "seeds": e.seeds,
     }
 

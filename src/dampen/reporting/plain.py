@@ -56,17 +56,26 @@ def seeds_of(answer: Answer) -> int:
     return len(answer.protocol["seeds"])
 
 
+def fewest_seeds(answer: Answer) -> int:
+    """Of a search in which time was left, some recipes were trained with more."""
+    return min((len(scores["metric"]) for scores in answer.scores.values()), default=seeds_of(answer))
+
+
+def at_least(answer: Answer) -> str:
+    return "at least " if fewest_seeds(answer) < seeds_of(answer) else ""
+
+
 def judged(answer: Answer, baseline: str = BASELINE) -> list[Evidence]:
     """Against the baseline, the best effect first."""
     return sorted((e for e in answer.evidence if e.baseline == baseline), key=lambda e: -e.effect)
 
 
 def best_of(answer: Answer) -> str | None:
-    """The recipe that the page shows beside the baseline: the winner of a search, the best effect of a comparison,
-    whether it is a gain or not."""
+    """The recipe that the page shows beside the baseline: the winner of a search; of a comparison the one that is
+    recommended, else that with the best effect."""
     if isinstance(answer, SearchResult):
         return answer.winner
-    return next((e.recipe for e in judged(answer)), None)
+    return recommended(answer) or next((e.recipe for e in judged(answer)), None)
 
 
 def recommended(answer: Answer) -> str | None:
@@ -142,13 +151,14 @@ def _asked(answer: Answer) -> list[str]:
 
 
 def _tried(answer: Answer) -> list[str]:
-    seeds, protocol = seeds_of(answer), answer.protocol
+    seeds, protocol = fewest_seeds(answer), answer.protocol
     if isinstance(answer, SearchResult):
         finalists = [name for name in answer.scores if not name.startswith((WITHOUT, BASELINE, DEFAULT))]
         return [
             f"{counted(protocol['configurations'], 'mixture')} of changes, each with strengths of its own, were tried; "
             f"only the promising were trained to the end. The best of them ({and_(finalists)}) and the default, a "
-            f"mixture that many use, were trained again {counted(seeds, 'time')} each, beside the baseline, which is "
+            f"mixture that many use, were trained again {at_least(answer)}{counted(seeds, 'time')} each, "
+            f"beside the baseline, which is "
             f"the network without any of them. {SEED}",
             f"{answer.winner} came out best." + (" It consists of:" if names_of(answer.recipes[answer.winner]) else ""),
         ]
@@ -183,9 +193,9 @@ def _helps(answer: Answer) -> list[str]:
     if seeds_of(answer) < FEWEST_SEEDS or not answer.evidence:
         return [answer.conclusion]
     if isinstance(answer, SearchResult):
-        taken = [e for e in answer.ablation if verdict(e) != "no evidence"]
+        taken = sorted((e for e in answer.ablation if verdict(e) != "no evidence"), key=lambda e: e.effect)
         told = [plain_sentence(renamed(e, f"Leaving out {e.recipe.removeprefix(WITHOUT)}")) for e in taken]
-        apart = [f"Taken apart: {' '.join(told[:MOST_TOLD])}"] if told else []
+        apart = [f"Taken apart: {' '.join(told[:MOST_TOLD])}"] if told and recommended(answer) else []
         return [*(_told(answer, e) for e in answer.evidence), *apart]
     table = judged(answer)
     by = {v: [e for e in table if verdict(e) == v] for v in ("real gain", "harmful", "no evidence")}
@@ -203,14 +213,17 @@ def _helps(answer: Answer) -> list[str]:
 
 def _sure(answer: Answer) -> list[str]:
     seeds = seeds_of(answer)
-    if seeds < FEWEST_SEEDS or not answer.evidence:
+    if not answer.evidence:
+        return ["Nothing was judged."]
+    if seeds < FEWEST_SEEDS:
         return [f"Not at all: it takes at least {FEWEST_SEEDS} seeds to tell a difference from luck; {seeds} were run."]
     unsure = [e for e in judged(answer) if verdict(e) == "no evidence" and e.detectable > 0]
     noticed = would_have_been_noticed(unsure) if unsure else ""
-    each = "Each number is a mean of " + counted(seeds, "training") + "."
+    each = f"Each number is a mean of {at_least(answer)}{counted(fewest_seeds(answer), 'training')}."
+    together = ", all changes taken together" if isinstance(answer, Comparison) else ""
     return [
         f"{each} Something counts as more than luck here only where luck alone would bring it about in at most 1 of 20 "
-        "such studies, all changes taken together. “Give or take” says how far off it may be, with 95 % certainty."
+        f"such studies{together}. “Give or take” says how far off the difference may be, with 95 % certainty."
         + (f" Where nothing was found, {noticed}; smaller gains may have been missed." if noticed else "")
     ]
 
@@ -229,7 +242,7 @@ def _costs(answer: Answer) -> list[str]:
         if costs[cheapest] < costs[chosen] - CHEAPER:
             told += f" The cheapest of those that helped is {cheapest}: {costs[cheapest]:.1f} times."
     else:
-        told = f"How much longer training with {chosen} takes was not measured; dampen compare does that."
+        told = f"How much longer training with {chosen} takes was not measured."
     seconds = study_seconds(answer.protocol)
     return [told + (f" This whole study took {duration(seconds)}." if seconds else "")]
 

@@ -72,7 +72,7 @@ def predicted(protocol: Mapping[str, Any]) -> str:
 
 def network_in_words(model: str) -> str:
     known = NETWORKS.get(model.partition("(")[0])
-    return f"{model}: {known}" if known else model
+    return f"{model}: {known}" if known else "one of your own"
 
 
 def called(name: str, recipe: Mapping[str, Any] | None) -> str:

@@ -16,7 +16,7 @@ from ..training.problem import Problem, prepare
 from ..training.step import drawn
 from ..vocabulary import touches
 
-NUM_RECIPES, NUM_IMAGES, NUM_VARIANTS = 3, 4, 6
+NUM_RECIPES, NUM_IMAGES, NUM_VARIANTS = 2, 3, 5
 MOST_PIXELS = 64 * 64
 """Of larger images none is kept: a record is for people."""
 DIGITS = 3

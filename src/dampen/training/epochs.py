@@ -78,11 +78,12 @@ class Training:
         ):
             losses = rows_of(outputs, targets)
             looked[f"{name}_loss"] = losses.mean(-1)
+            looked[f"{name}_loss_error"] = standard_error(losses)
             looked[f"{name}_metric"] = self.problem.metric.score(outputs, targets)
         weights = {name: params[name] for name in self.layers}
         if weights:
             looked["zeros_fraction"] = zeros_fraction(weights)
-        return {**looked, "val_loss_error": standard_error(losses)}  # the loop ends with the validation part
+        return looked
 
     def _record(self, sums: dict[str, Tensor], looked: dict[str, Tensor], seconds: float) -> None:
         pack = self.run.pack

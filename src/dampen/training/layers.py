@@ -108,7 +108,8 @@ class AliveUnits:
         self.edits = {path: [self._watch] for path in sites}
 
     def _watch(self, output: Tensor, _: Any, place: str) -> Tensor:
-        units = output.dim() - 1 if place.partition("#")[0] in self._time_axes else 1
+        time = self._time_axes.get(place.partition("#")[0], 2)
+        units = 1 if time == 2 else output.dim() - 1
         others = [axis for axis in range(output.dim()) if axis != units]
         self.alive[place] = (output.detach() != 0).any(others[0]) if len(others) == 1 else _any(output, others)
         return output

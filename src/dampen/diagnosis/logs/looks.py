@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Look = dict[str, Cell]
 MOSTLY = 0.9
 """A column known at so large a share of the looks of the best known one is as good as it."""
+MOST_STEPS = 100
+"""Steps without epochs and validation are put together to so many looks: from batch to batch every loss jumps about."""
 SHOWN = 12
 """So many names of columns are told."""
 
@@ -121,6 +123,9 @@ def _looks(rows: list[Row], columns: Mapping[str, Column], notes: list[str]) -> 
             key = (_place(row, index, whole=False),)
         _add(grouped[key], row.cells)
     looks = _joined([grouped[key] for key in sorted(grouped)], judge)
+    if judge is None and len(looks) > MOST_STEPS and all(row.epoch is None for row in rows):
+        looks = _together(looks)
+        notes.append(f"It tells of steps, not of epochs: they are put together to {len(looks)} looks.")
     epochs = len({math.ceil(row.epoch) for row in rows if row.epoch is not None})
     if judge is not None and epochs and len(looks) != epochs:
         notes.append(f"Validation was measured {len(looks)} times in {epochs} epochs; each counts as an epoch here.")
@@ -150,6 +155,14 @@ def _once_per_epoch(rows: list[Row], judge: str | None) -> bool:
 def _add(look: Look, cells: Mapping[str, Cell]) -> None:
     for name, cell in cells.items():
         look[name] = look[name].with_later(cell) if name in look else cell
+
+
+def _together(looks: list[Look]) -> list[Look]:
+    """Neighbours added up, evenly, to MOST_STEPS looks."""
+    merged = [Look() for _ in range(MOST_STEPS)]
+    for index, look in enumerate(looks):
+        _add(merged[index * MOST_STEPS // len(looks)], look)
+    return merged
 
 
 def _joined(groups: list[Look], judge: str | None) -> list[Look]:

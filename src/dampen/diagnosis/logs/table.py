@@ -45,7 +45,7 @@ def read_table(path: Path, head: str, growing: bool = False) -> History:
             if before is not None:
                 yield before.head(-1) if cut else before
 
-        return history_of(frames, [name.strip() for name in names], path.name)
+        return history_of(frames, names, path.name)
     except pl.exceptions.PolarsError as error:
         raise DampenError(f"{path.name!r} must be a table of text; it cannot be read: {first_line(error)}.") from None
 
