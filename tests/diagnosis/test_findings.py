@@ -428,3 +428,76 @@ def test_the_end_of_a_history_is_told_in_the_usual_metrics():
     assert_allclose(metrics["loss_gap"], 0.1, rtol=1e-3)
     assert_allclose(metrics["metric_gap"], 0.02, rtol=1e-3)
     assert_allclose(metrics["norm_ratio"], 5.0)
+
+
+# ------------------------------------------------------------------ what careful readers asked
+
+
+def test_seeds_of_which_some_show_no_onset_are_told_together():
+    def member(val):
+        return history(falling(0.01), val, 1 - falling(0.0, 0.7), np.where(EPOCHS < 12, 0.85, 0.8))
+
+    risen = np.where(EPOCHS < 12, falling(0.5), falling(0.5)[11] + 0.03 * (EPOCHS - 12))
+
+    (finding,) = diagnose([member(risen), member(falling(0.5)), member(risen)]).findings
+
+    assert finding.kind == "overfitting"
+
+
+def test_accuracies_in_percent_are_shares_all_the_same():
+    made = history(falling(0.1), falling(0.15), 100 - falling(2, 80), 100 - falling(4, 80))
+
+    assert diagnose(made).healthy
+
+
+def test_a_loss_below_zero_that_falls_smoothly_is_stable():
+    assert diagnose(history(falling(-3.0, start=-1.0), falling(-2.9, start=-1.0))).healthy
+
+
+def test_jumps_where_the_learning_rate_starts_anew_are_the_schedule_s():
+    made = history(falling(0.1) * np.where(EPOCHS % 5 == 0, 2.0, 1.0), None)
+    for epoch, record in enumerate(made.epochs, start=1):
+        record["lr"] = 0.1 if epoch % 5 == 0 else 0.01
+
+    assert diagnose(made).healthy
+
+
+def test_early_stopping_that_serves_the_best_epoch_is_no_grave_overfitting():
+    val = np.where(EPOCHS < 12, falling(0.5), falling(0.5)[11] + 0.03 * (EPOCHS - 12))
+    made = history(falling(0.01), val, outcome="stopped", served_epoch=12)
+
+    (finding,) = diagnose(made).findings
+
+    assert (finding.kind, finding.severity) == ("overfitting", "low")
+    assert not any("EarlyStopping" in recipe for recipe in finding.recipes)
+
+
+def test_validation_that_is_nan_where_it_was_not_measured_is_no_divergence():
+    val = falling(0.15)
+    val[1::2] = math.nan
+    val[-1] = 0.15
+
+    assert diagnose(history(falling(0.1), val)).healthy
+
+
+def test_a_training_that_runs_still_and_one_whose_rate_was_led_to_zero_are_not_told_to_go_on():
+    train = 2.3 - 0.04 * EPOCHS
+    annealed = history(train, train + 0.1)
+    for epoch, record in enumerate(annealed.epochs):
+        record["lr"] = 0.1 * (1 - epoch / 40) ** 2
+
+    assert diagnose(history(train, train + 0.1, outcome="running")).healthy
+    assert diagnose(annealed).healthy
+
+
+def test_a_regression_is_not_called_too_sure():
+    val = np.where(EPOCHS < 12, falling(0.5), falling(0.5)[11] + 0.03 * (EPOCHS - 12))
+    made = history(falling(0.01), val, falling(0.01, 0.2), falling(0.1, 0.2), metric="mae", higher_is_better=False)
+
+    assert kinds(diagnose(made)) == ["overfitting"]
+
+
+def test_a_metric_other_than_accuracy_is_not_compared_with_guessing():
+    made = history(falling(0.05), falling(1.2), 1 - falling(0.0, 0.9), np.full(40, 0.3), metric="f1")
+
+    assert "label noise" not in kinds(diagnose(made))

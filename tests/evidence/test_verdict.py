@@ -192,6 +192,22 @@ def test_the_plain_sentence_says_what_the_numbers_say(evidence, expected):
     assert plain_sentence(evidence) == expected
 
 
+@pytest.mark.parametrize(
+    ("metric", "before", "after", "low", "high", "expected"),
+    [
+        ("log_loss", 2.3, 0.5, 1.2, 2.4, "lowered the test log loss from 2.30 to 0.50, give or take 0.60."),
+        ("mse", 3.4, 1.6, 0.6, 3.0, "lowered the test mse from 3.40 to 1.60, give or take 1.20."),
+        ("r2", -2.0, 0.6, 2.0, 3.2, "raised the test r2 from -2.00 to 0.60, give or take 0.60."),
+        ("mse", 3400.0, 3100.0, 250.0, 350.0, "lowered the test mse from 3400 to 3100, give or take 50."),
+    ],
+)
+def test_large_and_small_losses_keep_their_digits(metric, before, after, low, high, expected):
+    effect = abs(after - before)
+    made = replace(GAIN, metric=metric, baseline_score=before, score=after, effect=effect, low=low, high=high)
+
+    assert plain_sentence(made) == f"Dropout (rate 0.5) {expected}"
+
+
 def numbers_of(told):
     return [float(number) for number in re.findall(r"\d+\.\d+", told)]
 

@@ -1,12 +1,15 @@
 """`dampen report` as a person runs it: what it takes, what it refuses, and that nothing half-done is left."""
 
 import json
+import re
 import subprocess
 import sys
 
 import pytest
 from report_records import GAIN, Page, compared, searched
 
+from dampen.errors import DampenError
+from dampen.reporting.answers import read_answer
 from dampen.study.store import Store
 
 COMPARISON = compared({"Dropout": ("Dropout", GAIN, 1.2)}, histories=False)
@@ -77,9 +80,18 @@ def test_a_bad_file_is_told_in_one_sentence(tmp_path, name):
     content, told = BAD[name]
     (tmp_path / name).write_bytes(content)
 
-    refused(run(tmp_path, name, "--out", "r.html"), told)
+    with pytest.raises(DampenError, match=re.escape(told)) as raised:
+        read_answer(tmp_path / name)
 
-    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert "\n" not in str(raised.value)
+
+
+def test_a_bad_file_ends_the_command_and_leaves_no_page(tmp_path):
+    (tmp_path / "cut.json").write_bytes(BAD["cut.json"][0])
+
+    refused(run(tmp_path, "cut.json", "--out", "r.html"), BAD["cut.json"][1])
+
+    assert [path.name for path in tmp_path.iterdir()] == ["cut.json"]
 
 
 @pytest.mark.parametrize(

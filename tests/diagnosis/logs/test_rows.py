@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from log_files import TRAIN, VAL, column, lone, write
 
+from dampen.diagnosis.logs import read_log
 from dampen.diagnosis.logs.looks import history_of
 
 # ------------------------------------------------------------------ rows
@@ -291,3 +292,22 @@ def test_an_event_that_is_still_being_written_is_left_out(tmp_path):
     file.write_bytes(file.read_bytes()[:-6])
 
     np.testing.assert_allclose(column(lone(tmp_path), "train_loss"), [3])
+
+
+def test_a_space_after_the_comma_is_no_part_of_a_name(tmp_path):
+    path = tmp_path / "run.csv"
+    path.write_text("epoch, train_loss, val_loss\n1, 2.0, 2.1\n2, 1.0, 1.2\n")
+
+    (history,) = read_log(path)[""]
+
+    np.testing.assert_allclose(history.column("val_loss"), [2.1, 1.2])
+
+
+def test_steps_without_epochs_and_validation_are_put_together_to_a_hundred_looks(tmp_path):
+    path = tmp_path / "steps.csv"
+    path.write_text("step,loss\n" + "".join(f"{i},{1 + i % 2}\n" for i in range(2000)))
+
+    (history,) = read_log(path)[""]
+
+    np.testing.assert_allclose(history.column("train_loss"), [1.5] * 100)
+    assert any("put together to 100 looks" in note for note in history.notes)
