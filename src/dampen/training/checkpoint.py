@@ -23,7 +23,7 @@ from .epochs import Training
 from .fitted import Fitted
 from .pack import Block, Pack
 
-VERSION = 1
+VERSION = 2
 FILE = "pack.safetensors"
 
 

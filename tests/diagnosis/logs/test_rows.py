@@ -311,3 +311,39 @@ def test_steps_without_epochs_and_validation_are_put_together_to_a_hundred_looks
 
     np.testing.assert_allclose(history.column("train_loss"), [1.5] * 100)
     assert any("put together to 100 looks" in note for note in history.notes)
+
+
+def test_validation_by_epoch_beside_training_by_step_loses_no_row(tmp_path):
+    path = tmp_path / "scalars.csv"
+    rows = [f"{step},{3 - step / 200},\n" for step in range(300)] + [
+        f"{epoch},,{2 - epoch / 10}\n" for epoch in range(6)
+    ]
+    path.write_text("step,train_loss,val_loss\n" + "".join(rows))
+
+    (history,) = read_log(path)[""]
+
+    assert len(history.epochs) == 6
+    np.testing.assert_allclose(history.column("val_loss"), [2 - epoch / 10 for epoch in range(6)])
+    np.testing.assert_allclose(history.column("train_loss")[0], np.mean([3 - s / 200 for s in range(50)]), atol=0.01)
+    assert any("side by side" in note for note in history.notes)
+
+
+def test_a_batch_that_begins_anew_in_every_epoch_is_no_resume(tmp_path):
+    path = tmp_path / "run.csv"
+    rows = [f"{e + b / 10:.1f},{b},{2 - (10 * e + b) / 40},\n" for e in range(4) for b in range(10)]
+    path.write_text("epoch,batch,loss,val_loss\n" + "".join(rows))
+
+    (history,) = read_log(path)[""]
+
+    assert not any("resume" in note for note in history.notes)
+    np.testing.assert_allclose(np.mean(history.column("train_loss")[0]), 2 - 4.5 / 40, atol=0.15)
+
+
+def test_losses_are_paired_by_name(tmp_path):
+    path = tmp_path / "run.csv"
+    path.write_text("epoch,train_ce_loss,train_kl_loss,val_kl_loss,val_ce_loss\n1,5,1,1.1,5.5\n2,4,0.5,0.6,4.5\n")
+
+    (history,) = read_log(path)[""]
+
+    told = [history.column("train_loss"), history.column("val_loss")]
+    assert told in ([[5, 4], [5.5, 4.5]], [[1, 0.5], [1.1, 0.6]])

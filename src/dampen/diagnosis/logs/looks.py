@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from collections import Counter, defaultdict
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from polars import DataFrame
 
 Look = dict[str, Cell]
+FEWEST_LOOKS, MUCH_FURTHER = 3, 3
+"""So many looks at validation, and training that counts so many times as far, show that they count different things."""
 MOSTLY = 0.9
 """A column known at so large a share of the looks of the best known one is as good as it."""
 MOST_STEPS = 100
@@ -40,7 +43,7 @@ def history_of(frames: Callable[[], Iterable[DataFrame]], names: Iterable[str], 
     if not rows:
         raise DampenError(f"{source!r} must have rows with numbers; it has none.")
     notes = ["It has very many looks; those of one epoch are added up."] if added_up else []
-    rows = _later_ones(rows, notes)
+    rows = _later_ones(_on_one_scale(_over_all_epochs(rows), columns, notes), notes)
     looks = _looks(rows, columns, notes)
     chosen = _chosen(looks, columns, notes)
     values = {field: _values(looks, name, columns[name], notes) for field, name in chosen.items()}
@@ -80,6 +83,31 @@ def _place(row: Row, index: int, whole: bool) -> float:
     """Where in the training a row stands."""
     places = (row.epoch, row.step) if whole else (row.step, row.epoch)
     return next((place for place in places if place is not None), index)
+
+
+def _over_all_epochs(rows: list[Row]) -> list[Row]:
+    """Steps that begin anew in every epoch say nothing of the order; the epochs do."""
+    known = [(row.epoch, row.step) for row in rows if row.epoch is not None and row.step is not None]
+    anew = any(later[1] < earlier[1] and later[0] > earlier[0] for earlier, later in itertools.pairwise(known))
+    return [row._replace(step=None, first_step=None) for row in rows] if anew else rows
+
+
+def _on_one_scale(rows: list[Row], columns: Mapping[str, Column], notes: list[str]) -> list[Row]:
+    """Where training counts steps and validation counts epochs, as many loops do in TensorBoard, both as steps."""
+    judges = [any(columns[name].part == "val" for name in row.cells) for row in rows]
+    places = [row.step for row, judging in zip(rows, judges, strict=True) if judging]
+    others = [row.step for row, judging in zip(rows, judges, strict=True) if not judging and row.step is not None]
+    apart = all(row.epoch is None for row in rows) and None not in places and len(places) >= FEWEST_LOOKS
+    if not apart or not others or {b - a for a, b in itertools.pairwise(places)} != {1.0}:
+        return rows
+    steps, first = max(others) / len(places), places[0]
+    if max(others) < MUCH_FURTHER * (places[-1] + 1):
+        return rows
+    notes.append("Training counts steps and validation epochs; they are put side by side.")
+    return [
+        row._replace(step=(row.step - first + 1) * steps, first_step=None) if judging else row
+        for row, judging in zip(rows, judges, strict=True)
+    ]
 
 
 def _later_ones(rows: list[Row], notes: list[str]) -> list[Row]:
@@ -196,7 +224,10 @@ def _chosen(looks: list[Look], columns: Mapping[str, Column], notes: list[str]) 
         metrics, key=lambda name: (None in pairs[name].values(), pairs[name]["val"] is None, metrics[name])
     )
     first = ordered[0] if ordered else None
-    fields = {f"{part}_loss": best("loss", part) for part in ("train", "val")}
+    losses = {columns[c].name: columns[c].rank[1:3] for c in known if columns[c].role == "loss"}
+    both = [name for name in losses if best("loss", "train", name) and best("loss", "val", name)]
+    paired = min(both, key=lambda name: losses[name]) if both else None
+    fields = {f"{part}_loss": best("loss", part, paired) for part in ("train", "val")}
     fields |= {f"{part}_metric": best("metric", part, first) for part in ("train", "val")} if first else {}
     fields |= {role: best(role) for role in ("lr", "gradient_norm", *OURS)}
     chosen = {field: column for field, column in fields.items() if column is not None}
