@@ -219,12 +219,15 @@ def _sure(answer: Answer) -> list[str]:
         return [f"Not at all: it takes at least {FEWEST_SEEDS} seeds to tell a difference from luck; {seeds} were run."]
     unsure = [e for e in judged(answer) if verdict(e) == "no evidence" and e.detectable > 0]
     noticed = would_have_been_noticed(unsure) if unsure else ""
+    gains = sum(verdict(e) == "real gain" for e in judged(answer))
+    best = f" Which of the {gains} that helped is best was not tested." if gains > 1 else ""
     each = f"Each number is a mean of {at_least(answer)}{counted(fewest_seeds(answer), 'training')}."
     together = ", all changes taken together" if isinstance(answer, Comparison) else ""
     return [
         f"{each} Something counts as more than luck here only where luck alone would bring it about in at most 1 of 20 "
         f"such studies{together}. “Give or take” says how far off the difference may be, with 95 % certainty."
         + (f" Where nothing was found, {noticed}; smaller gains may have been missed." if noticed else "")
+        + best
     ]
 
 
