@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from torch import nn
 
 import dampen
-from dampen.training.layers import AliveUnits, chosen_layers, dead_fraction, histograms, layer_columns, zeros_fraction
+from dampen.training.layers import AliveUnits, chosen_layers, dead_fraction, histograms, layer_measures, zeros_fraction
 from dampen.training.metrics import calibration
 
 
@@ -169,14 +169,17 @@ def test_equal_weights_lie_in_one_bin():
 def test_zeros_are_counted_over_all_layers():
     weights = {"a": torch.tensor([[0.0, 1.0], [1.0, 1.0]]), "b": torch.tensor([[[0.0, 0.0]], [[0.0, 3.0]]])}
 
-    assert_allclose(zeros_fraction(weights).numpy(), [3 / 4, 1 / 4])
+    measures = layer_measures(weights, weights, weights)
+
+    assert_allclose(zeros_fraction(measures, weights).numpy(), [3 / 4, 1 / 4])
 
 
 def test_columns_are_per_member():
     now = {"w": torch.tensor([[3.0, 4.0], [0.0, 2.0]])}
     before = {"w": torch.tensor([[3.0, 3.0], [0.0, 1.0]])}
 
-    (columns,) = layer_columns(now, now, before).values()
+    (measures,) = layer_measures(now, now, before).values()
+    columns = {name: values.numpy() for name, values in measures.items()}
 
     assert_allclose(columns["l1"], [7, 2])
     assert_allclose(columns["l2"], [5, 2])

@@ -100,10 +100,14 @@ def _turning_point(values: Array, course: Array, place: int, depth: float) -> in
     return int(epochs[np.argmin(np.polyval(curve, np.log(epochs) - middle))])
 
 
-def slope_at_end(values: Array, share: float = 0.25) -> tuple[float, float]:
-    """(change over the last quarter of the epochs by a straight line through them, its standard error)."""
-    count = max(4, round(share * len(values)))
-    tail = values[-count:]
+def ending(values: Array) -> Array:
+    """The last quarter, at least four."""
+    return values[-max(4, round(len(values) / 4)) :]
+
+
+def slope_at_end(values: Array) -> tuple[float, float]:
+    """(change over the ending by a straight line through it, its standard error)."""
+    tail = ending(values)
     if len(tail) < 4:
         return 0.0, math.inf
     x = np.arange(len(tail)) - (len(tail) - 1) / 2

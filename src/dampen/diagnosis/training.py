@@ -9,7 +9,7 @@ import numpy as np
 from ..history import History
 from .curves import Curves, curves_of
 from .finding import Finding, Severity
-from .series import lowest, noise, rises, slope_at_end, smooth
+from .series import ending, lowest, noise, rises, slope_at_end, smooth
 
 LOSSES = ("train_loss", "val_loss")
 FEWEST_EPOCHS = 5
@@ -154,9 +154,10 @@ def unfinished(history: History, curves: Curves) -> Finding | None:
     fell = -change / max(abs(float(np.mean(watched[-3:]))), 1e-12)
     if change > -CLEAR * error or fell < 0.05:
         return None
+    part = "validation" if len(curves.val) else "training"
     said = (
-        f"In the last quarter of the epochs the {'validation' if len(curves.val) else 'training'} loss still fell by "
-        f"{100 * fell:.0f} %: train longer before you compare anything."
+        f"In the last {len(ending(watched))} epochs the {part} loss still fell by {100 * fell:.0f} %: "
+        f"train longer before you compare anything."
     )
     severity: Severity = "medium" if fell > 0.1 else "low"
     return Finding("not converged", severity, said, {"fell_by": fell, "error": error})
@@ -202,8 +203,7 @@ def noisy_labels(history: History, curves: Curves) -> Finding | None:
     at_best = float(smooth(curves.train_metric, 3)[best.epoch - 1])
     end = float(np.mean(curves.train_metric[-3:]))
     peak, climbed, gap = -best.lowest, end - at_best, end + best.last
-    rows_error = _metric_error(curves)
-    if fell < max(0.05, CLEAR * math.hypot(best.error, rows_error)) or climbed < 0.12 or gap < 0.2:
+    if fell < max(0.05, CLEAR * math.hypot(best.error, noise(curves.val_metric))) or climbed < 0.12 or gap < 0.2:
         return None
     if best.epoch > 0.6 * len(curves.val_metric):
         return None
@@ -298,10 +298,6 @@ def overfitting(history: History, curves: Curves) -> Finding | None:
     fell = f"; the {_name(history)} has fallen by {_points(worse, curves)}" if len(curves.val_metric) else ""
     severity = "high" if relative > 0.1 else "medium"
     return Finding("overfitting", severity, f"{rise}{fell}: it learns the training rows by heart.", evidence)
-
-
-def _metric_error(curves: Curves) -> float:
-    return noise(curves.val_metric)
 
 
 def _name(history: History) -> str:

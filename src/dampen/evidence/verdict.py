@@ -51,7 +51,7 @@ def plain_sentence(evidence: Evidence) -> str:
     slack = max(evidence.effect - evidence.low, evidence.high - evidence.effect) * (100 if share else 1)
     if share:
         decimals = _decimals(min(abs(after - before), slack), 1)
-    else:  # three digits of the smallest, so that a small loss stays one
+    else:  # two or three digits of the smallest, so that a small loss stays one
         smallest = min(value for value in (abs(before), abs(after), abs(after - before)) if value > 0)
         decimals = max(0, _decimals(smallest, -9) + (1 if smallest < 1 else 2))
     slack = math.ceil(round(slack * 10**decimals, 6)) / 10**decimals

@@ -19,7 +19,16 @@ from torch import Tensor, nn
 from ..errors import DampenError
 from ..history import History
 from ..models.kinds import EMBEDDINGS, NORMS
-from ..training.layers import RECTIFIERS, AliveUnits, dead_fraction, histograms, layer_columns, ratio, zeros_fraction
+from ..training.layers import (
+    RECTIFIERS,
+    AliveUnits,
+    dead_fraction,
+    histograms,
+    layer_measures,
+    ratio,
+    remember,
+    zeros_fraction,
+)
 from ..training.metrics import calibration
 
 
@@ -61,6 +70,7 @@ class Monitor:
         dead units. Returns the record. Call it before gradients are set to zero to have their norm, too."""
         params = self._parameters()
         weights = self._weights(params)
+        measures = layer_measures(weights, params, self._before)
         given = {"train_loss": train_loss, "val_loss": val_loss, "train_metric": train_metric, "val_metric": val_metric}
         known = {name: value for name, value in {**given, "lr": lr}.items() if value is not None or "loss" in name}
         record = {name: _number(name, value) for name, value in known.items()}
@@ -69,14 +79,12 @@ class Monitor:
             "weight_norm": rows.norm(dim=1),
             "weight_norm_l1": rows.norm(p=1, dim=1),
             "update_ratio": ratio(rows, before),
-            **({"zeros_fraction": zeros_fraction(weights)} if weights else {}),
+            **({"zeros_fraction": zeros_fraction(measures, weights)} if weights else {}),
             **self._gradients(),
             **self._dead_units(),
         }
         record |= {name: column.item() for name, column in found.items()}
-        for name, columns in layer_columns(weights, params, self._before).items():
-            for column, values in columns.items():
-                self.history.layers.setdefault(name, {}).setdefault(column, []).append(values[0])
+        remember([self.history.layers], measures)
         self.history.epochs.append(record)
         self._remember_weights(weights)
         self._before = params

@@ -14,7 +14,7 @@ from ..history import History
 from ..models.ensemble import averaged
 from ..recipe import decided, scheduled
 from .fitted import Fitted
-from .layers import chosen_layers, dead_fraction, histograms, layer_columns, ratio, zeros_fraction
+from .layers import chosen_layers, dead_fraction, histograms, layer_measures, ratio, remember, zeros_fraction
 from .metrics import LOSSES, calibration, standard_error
 from .plan import PackPlan
 from .problem import Member, Problem
@@ -47,10 +47,9 @@ class Training:
         sums = self.run.epoch(self.epoch, self._schedule)
         self.epoch += 1
         params, buffers = self.run.served()
-        looked = self._look(params, buffers)
+        looked = self._look(params, buffers) | self._look_at_layers(params)
         seconds = (time.perf_counter() - began) / len(self.run.pack)
         self._record(sums, looked, seconds)
-        self._look_at_layers(params)
         self._leave(params, buffers, sums["sound"] & looked["val_loss"].isfinite())
 
     # -------------------------------------------------------------- schedules
@@ -80,9 +79,6 @@ class Training:
             looked[f"{name}_loss"] = losses.mean(-1)
             looked[f"{name}_loss_error"] = standard_error(losses)
             looked[f"{name}_metric"] = self.problem.metric.score(outputs, targets)
-        weights = {name: params[name] for name in self.layers}
-        if weights:
-            looked["zeros_fraction"] = zeros_fraction(weights)
         return looked
 
     def _record(self, sums: dict[str, Tensor], looked: dict[str, Tensor], seconds: float) -> None:
@@ -107,21 +103,22 @@ class Training:
             }
             self.histories[index].epochs.append(record)
 
-    def _look_at_layers(self, params: Tensors) -> None:
+    def _look_at_layers(self, params: Tensors) -> dict[str, Tensor]:
+        """What the layers tell goes into the histories; what they tell together is returned, (K,)."""
         pack = self.run.pack
         served = {name: params[name] for name in self.layers}
-        columns = layer_columns(served, pack.params, pack.before_views)
-        for position, index in enumerate(pack.indexes):
-            layers = self.histories[index].layers
-            for name, found in columns.items():
-                for column, values in found.items():
-                    layers.setdefault(name, {}).setdefault(column, []).append(values[position])
+        measures = layer_measures(served, pack.params, pack.before_views)
+        remember([self.histories[index].layers for index in pack.indexes], measures)
         if self.epoch in (1, (self.problem.epochs + 1) // 2):
             self._remember_weights(pack.indexes, served)
+        return {"zeros_fraction": zeros_fraction(measures, served)} if served else {}
 
     def _remember_weights(self, indexes: Sequence[int], served: Tensors) -> None:
         for index, layers in zip(indexes, histograms(served), strict=True):
-            self.histories[index].weights.append({"epoch": self.epoch, "layers": layers})
+            history = self.histories[index]
+            epoch = self.epoch if history.outcome == "running" else history.served_epoch or self.epoch
+            if not history.weights or history.weights[-1]["epoch"] < epoch:
+                history.weights.append({"epoch": epoch, "layers": layers})
 
     # -------------------------------------------------------------- leaving
 
@@ -158,8 +155,6 @@ class Training:
             scores[part] = self._scores(outputs, targets)
             test_rows = self.problem.metric.rows(outputs, targets).cpu()
         sureness = self._sureness(outputs, targets)
-        if outcome != "diverged" and self.epoch > 1:
-            self._remember_weights(pack.indexes, {name: params[name] for name in self.layers})
         for position, index in enumerate(pack.indexes):
             history = self.histories[index]
             history.outcome, history.final = outcome, sureness[position]
@@ -177,6 +172,8 @@ class Training:
                 plan=self.plan,
                 also=self.also[index],
             )
+        if outcome != "diverged":
+            self._remember_weights(pack.indexes, {name: params[name] for name in self.layers})
         self.run.pack = whole
 
     def standing(self) -> dict[int, dict[str, float]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -29,20 +29,19 @@ def chosen_layers(layout: Layout) -> tuple[str, ...]:
     return tuple(names[round(i * (len(names) - 1) / (MOST_LAYERS - 1))] for i in range(MOST_LAYERS))
 
 
-def layer_columns(served: Tensors, trained: Tensors, before: Tensors) -> dict[str, dict[str, list[float]]]:
-    """Per tensor (K, ...) lists of K numbers: l1, l2 and zeros_fraction of what serves; update_ratio, the length of the
-    last step, from `before` to `trained`, over that of the weights."""
-    columns = {}
+def layer_measures(served: Tensors, trained: Tensors, before: Tensors) -> dict[str, Tensors]:
+    """Per tensor (K, ...), each (K,): l1, l2 and zeros_fraction of what serves; update_ratio, the length of the last
+    step, from `before` to `trained`, over that of the weights."""
+    measures = {}
     for name, tensor in served.items():
-        rows, now = tensor.flatten(1), trained[name].flatten(1)
-        found = {
+        rows = tensor.flatten(1)
+        measures[name] = {
             "l1": rows.norm(p=1, dim=1),
             "l2": rows.norm(dim=1),
-            "update_ratio": ratio(now, before[name].flatten(1)),
-            "zeros_fraction": _zeros(rows).float().mean(1),
+            "update_ratio": ratio(trained[name].flatten(1), before[name].flatten(1)),
+            "zeros_fraction": (rows == 0).float().mean(1),
         }
-        columns[name] = {column: rounded(values) for column, values in found.items()}
-    return columns
+    return measures
 
 
 def ratio(now: Tensor, before: Tensor) -> Tensor:
@@ -50,14 +49,18 @@ def ratio(now: Tensor, before: Tensor) -> Tensor:
     return (now - before).norm(dim=1) / now.norm(dim=1).clamp(min=SMALLEST)
 
 
-def zeros_fraction(weights: Tensors) -> Tensor:
-    """Share of exact zeros among all these weights (K, ...): (K,)."""
-    counts = torch.stack([_zeros(tensor.flatten(1)).sum(1) for tensor in weights.values()])
-    return counts.sum(0) / sum(tensor[0].numel() for tensor in weights.values())
+def zeros_fraction(measures: Mapping[str, Tensors], weights: Tensors) -> Tensor:
+    """Share of exact zeros among all these weights (K, ...), from their measures: (K,)."""
+    counts = [measures[name]["zeros_fraction"] * tensor[0].numel() for name, tensor in weights.items()]
+    return torch.stack(counts).sum(0) / sum(tensor[0].numel() for tensor in weights.values())
 
 
-def _zeros(rows: Tensor) -> Tensor:
-    return rows == 0
+def remember(members: Sequence[dict[str, dict[str, list[float]]]], measures: Mapping[str, Tensors]) -> None:
+    """Put each member's numbers at the ends of its history's columns."""
+    for name, found in measures.items():
+        for column, values in found.items():
+            for layers, value in zip(members, values.tolist(), strict=True):
+                layers.setdefault(name, {}).setdefault(column, []).append(_rounded(value))
 
 
 def histograms(weights: Tensors) -> list[dict[str, dict[str, Any]]]:
@@ -73,16 +76,16 @@ def histograms(weights: Tensors) -> list[dict[str, dict[str, Any]]]:
         places = ((rows - low) / width * NUM_BINS).long().clamp(0, NUM_BINS - 1)
         places += NUM_BINS * torch.arange(len(rows), device=rows.device)[:, None]
         counts = torch.bincount(places.flatten(), minlength=NUM_BINS * len(rows)).view(len(rows), NUM_BINS)
-        columns = zip(members, finite, rounded(low[:, 0]), rounded(high[:, 0]), counts.tolist(), strict=True)
+        columns = zip(members, finite, low[:, 0].tolist(), high[:, 0].tolist(), counts.tolist(), strict=True)
         for member, known, lowest, highest, numbers in columns:
             if known:
-                member[name] = {"low": lowest, "high": highest, "counts": numbers}
+                member[name] = {"low": _rounded(lowest), "high": _rounded(highest), "counts": numbers}
     return members
 
 
-def rounded(values: Tensor) -> list[float]:
-    """(K,) as numbers with as many digits as a history keeps."""
-    return [float(f"{value:.{DIGITS}g}") for value in values.tolist()]
+def _rounded(value: float) -> float:
+    """To as many digits as a history keeps."""
+    return float(f"{value:.{DIGITS}g}")
 
 
 # ------------------------------------------------------------------ units
