@@ -12,7 +12,7 @@ import dampen
 SRC = Path(dampen.__file__).parent
 FLOORS = {
     **dict.fromkeys(("contracts", "vocabulary", "randomness", "philox", "kernels", "errors", "reference"), 0),
-    **dict.fromkeys(("tensors", "modules", "images", "writing", "history", "records"), 0),
+    **dict.fromkeys(("tensors", "modules", "images", "writing", "history", "records", "words"), 0),
     **dict.fromkeys(("techniques", "data", "models", "optimizers"), 1),
     **dict.fromkeys(("recipe", "presets", "settings", "recipe_file", "as_python"), 2),
     "training": 3,

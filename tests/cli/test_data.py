@@ -1,25 +1,17 @@
 """`dampen data`, in this process: what it prints, what it refuses."""
 
-import sys
+import functools
 
+import commands
 import numpy as np
 import pytest
 from sklearn.datasets import load_wine
 
-from dampen.cli import main
-
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
+def run(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-
-    def command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["dampen", "data", *arguments])
-        with pytest.raises(SystemExit) as end:
-            main()
-        return (end.value.code or 0, *capsys.readouterr())
-
-    return command
+    return functools.partial(commands.run, tmp_path, "data")
 
 
 def test_it_lists_what_is_built_in_what_is_fetched_and_what_lies_nearby(run, tmp_path):

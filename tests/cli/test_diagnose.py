@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from commands import run
 
 COMMAND = [sys.executable, "-c", "from dampen.cli import main; main()", "diagnose"]
 EPOCHS = 40
@@ -28,27 +29,27 @@ def log(path, epochs=EPOCHS, overfits=True):
 
 
 def diagnose(folder, *arguments):
-    return subprocess.run([*COMMAND, *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=120)
+    return run(folder, "diagnose", *arguments)
 
 
 def test_findings_end_with_one_and_are_printed(tmp_path):
     done = diagnose(tmp_path, log(tmp_path / "log.csv"))
 
-    assert (done.returncode, done.stderr) == (1, "")
-    assert "loss" in done.stdout
+    assert (done.code, done.err) == (1, "")
+    assert "loss" in done.out
 
 
 def test_a_healthy_log_ends_with_zero(tmp_path):
     done = diagnose(tmp_path, log(tmp_path / "log.csv", overfits=False))
 
-    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert (done.code, done.err) == (0, ""), done.out
 
 
 def test_json_to_standard_output_is_all_there_is(tmp_path):
     done = diagnose(tmp_path, log(tmp_path / "log.csv"), "--json", "-")
 
-    record = json.loads(done.stdout)
-    assert done.returncode == 1
+    record = json.loads(done.out)
+    assert done.code == 1
     assert (record["kind"], record["healthy"], record["source"]) == ("dampen diagnosis", False, "log.csv")
     assert record["findings"][0]["kind"].startswith("overfitting")
 
@@ -60,13 +61,13 @@ def test_json_to_a_file_is_strict(tmp_path):
     done = diagnose(tmp_path, "log.csv", "--json", "found.json")
 
     record = json.loads((tmp_path / "found.json").read_text(), parse_constant=lambda name: pytest.fail(name))
-    assert done.returncode == 1
+    assert done.code == 1
     assert record["epochs"] == EPOCHS + 2
-    assert "Everything in numbers: found.json" in done.stdout
+    assert "Everything in numbers: found.json" in done.out
 
 
 BAD = {
-    "missing": ("nowhere.csv", "Unknown log 'nowhere.csv'."),
+    "missing": ("nowhere.csv", "Unknown file, folder or study 'nowhere.csv'."),
     "empty": ("empty.csv", "'empty.csv' must be a log; it is empty."),
     "header": ("header.csv", "'header.csv' must have rows with numbers; it has none."),
     "one epoch": ("one.csv", "'one.csv' must have at least 2 epochs; got 1."),
@@ -93,18 +94,18 @@ def test_what_cannot_be_read_is_a_sentence_and_two_and_leaves_nothing_behind(tmp
 
     done = diagnose(tmp_path, name, "--json", "found.json")
 
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("dampen: ")
-    assert said in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("dampen: ")
+    assert said in done.err
+    assert done.err.count("\n") == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(FILES)
 
 
 def test_a_json_that_cannot_be_written_is_said_before_reading(tmp_path):
     done = diagnose(tmp_path, log(tmp_path / "log.csv"), "--json", "nowhere/found.json")
 
-    assert done.returncode == 2
-    assert "--json must be a file that can be written" in done.stderr
+    assert done.code == 2
+    assert "--json must be a file that can be written" in done.err
 
 
 def test_help_loads_no_torch(tmp_path):
@@ -203,24 +204,24 @@ def test_a_log_that_never_becomes_one_ends_with_two(tmp_path, content):
 def test_watching_does_not_print_json(tmp_path):
     done = diagnose(tmp_path, log(tmp_path / "log.csv"), "--watch", "--json", "-")
 
-    assert done.returncode == 2
-    assert "--json must be a file with --watch" in done.stderr
+    assert done.code == 2
+    assert "--json must be a file with --watch" in done.err
 
 
 def test_a_folder_of_several_runs_is_told_by_name(tmp_path):
     tensorboard = pytest.importorskip("torch.utils.tensorboard")
-    for run in ("first", "second"):
-        with tensorboard.SummaryWriter(tmp_path / "runs" / run) as writer:
-            for line in log(tmp_path / "log.csv", overfits=run == "second").read_text().splitlines()[1:]:
+    for name in ("first", "second"):
+        with tensorboard.SummaryWriter(tmp_path / "runs" / name) as writer:
+            for line in log(tmp_path / "log.csv", overfits=name == "second").read_text().splitlines()[1:]:
                 epoch, *numbers = map(float, line.split(","))
                 for tag, number in zip(("loss", "accuracy", "val_loss", "val_accuracy"), numbers, strict=True):
                     writer.add_scalar(tag, number, int(epoch))
 
     done = diagnose(tmp_path, "runs", "--json", "found.json")
 
-    assert done.returncode == 1
-    assert "second\n------\n" in done.stdout
-    assert "Nothing is found in first." in done.stdout
+    assert done.code == 1
+    assert "second\n------\n" in done.out
+    assert "Nothing is found in first." in done.out
     assert sorted(json.loads((tmp_path / "found.json").read_text())["diagnoses"]) == ["first", "second"]
 
 
@@ -231,5 +232,5 @@ def test_a_comparison_is_diagnosed_by_recipe(tmp_path):
 
     done = diagnose(tmp_path, "answer.json", "--json", "found.json")
 
-    assert done.returncode in (0, 1), done.stderr
+    assert done.code in (0, 1), done.err
     assert "baseline" in json.loads((tmp_path / "found.json").read_text())["diagnoses"]

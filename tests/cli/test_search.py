@@ -1,17 +1,18 @@
 """`dampen search`, `studies` and `show`: what they print, write and refuse."""
 
+import functools
 import json
 import os
 import shlex
 import subprocess
 import sys
 
+import commands
 import numpy as np
 import pytest
 from tabular_sets import wine
 
 from dampen import DampenError, Settings, load_model
-from dampen.cli import main
 from dampen.cli.searching import data_as_typed, recalled, spelled
 from dampen.recipe_file import load_training
 from dampen.study.found import SearchResult
@@ -34,25 +35,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(folder):
-    """Runs a command in this process, in that folder: its exit code, what it printed, what it complained of."""
-
-    def command(*arguments):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(folder)
-            patch.setattr(sys, "argv", ["dampen", *arguments])
-            told, read = {}, {}
-            for name in ("stdout", "stderr"):
-                told[name] = open(folder / name, "w+", encoding="utf-8")  # noqa: SIM115 (closed below)
-                patch.setattr(sys, name, told[name])
-            with pytest.raises(SystemExit) as end:
-                main()
-            for name, file in told.items():
-                file.seek(0)
-                read[name] = file.read()
-                file.close()
-        return end.value.code or 0, read["stdout"], read["stderr"]
-
-    return command
+    return functools.partial(commands.run, folder)
 
 
 @pytest.fixture(scope="module")

@@ -1,15 +1,15 @@
 """`dampen train` and `dampen predict`, in this process: what they print, write and refuse."""
 
 import csv
-import sys
+import functools
 
+import commands
 import numpy as np
 import pytest
 from PIL import Image
 
 import dampen
 from dampen import MLP, Dropout, Recipe, Settings, load_model
-from dampen.cli import main
 from dampen.recipe_file import to_toml
 
 TABLE = "n,x,y\n" + "".join(f"{row % 7},{['red', 'blue'][row % 3 % 2]},{'ab'[row % 2]}\n" for row in range(60))
@@ -34,16 +34,9 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, folder):
+def run(monkeypatch, folder):
     monkeypatch.chdir(folder)
-
-    def command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["dampen", *arguments])
-        with pytest.raises(SystemExit) as end:
-            main()
-        return (end.value.code or 0, *capsys.readouterr())
-
-    return command
+    return functools.partial(commands.run, folder)
 
 
 def rows_of(path):

@@ -11,10 +11,11 @@ import dampen
 from dampen import DampenError, History
 from dampen.diagnosis import diagnose_answer
 from dampen.evidence import judge
+from dampen.study.comparison import Comparison
 
 
 def made(scores, metric="accuracy", train=None, **protocol):
-    """A comparison's record: scores per recipe, one per seed; train: the training metric of each recipe's histories."""
+    """A comparison: scores per recipe, one per seed; train: the training metric of each recipe's histories."""
     evidence = judge(
         scores, baseline="baseline", metric=metric, higher_is_better=True, protocol="resampled", test_over_train=0.25
     )
@@ -27,13 +28,16 @@ def made(scores, metric="accuracy", train=None, **protocol):
     levels = {name: 0.9 for name in scores} | (train or {})
     recipes = {name: dampen.Recipe().to_dict() for name in scores}
     recipes |= {name: dampen.Recipe((dampen.Dropout(0.6),)).to_dict() for name in scores if name == "Dropout"}
-    return {
-        "kind": "dampen comparison",
-        "histories": {name: [history(levels[name]).to_record()] * seeds for name in scores},
-        "evidence": [e.to_record() for e in evidence],
-        "recipes": recipes,
-        "protocol": {"baseline": "baseline", "metric": metric, **protocol},
-    }
+    return Comparison(
+        evidence=evidence,
+        scores={name: {"metric": list(values)} for name, values in scores.items()},
+        recipes=recipes,
+        histories={name: [history(levels[name])] * seeds for name in scores},
+        notes={},
+        protocol={"baseline": "baseline", "metric": metric, **protocol},
+        plan={},
+        versions={},
+    )
 
 
 def kinds(diagnosis):
@@ -69,9 +73,9 @@ def test_a_technique_that_may_do_a_lot_or_nothing_is_not_called_without_effect()
 
 
 def test_a_harmful_technique_that_keeps_training_down_is_too_strong_and_its_third_is_proposed():
-    record = made({"baseline": BASE, "Dropout": BASE - 0.1 + JITTER}, train={"baseline": 0.99, "Dropout": 0.8})
+    answer = made({"baseline": BASE, "Dropout": BASE - 0.1 + JITTER}, train={"baseline": 0.99, "Dropout": 0.8})
 
-    (finding,) = diagnose_answer(record, "digits")["Dropout"].findings
+    (finding,) = diagnose_answer(answer, "digits")["Dropout"].findings
 
     assert finding.kind == "too strong"
     assert finding.recipes == ("Dropout(rate=0.2)",)
@@ -79,18 +83,18 @@ def test_a_harmful_technique_that_keeps_training_down_is_too_strong_and_its_thir
 
 
 def test_of_somebody_s_own_technique_no_weaker_one_is_proposed():
-    record = made({"baseline": BASE, "Dropout": BASE - 0.1 + JITTER}, train={"baseline": 0.99, "Dropout": 0.8})
-    record["recipes"]["Dropout"]["techniques"] = [{"technique": "Mine", "strength": 3.0}]
+    answer = made({"baseline": BASE, "Dropout": BASE - 0.1 + JITTER}, train={"baseline": 0.99, "Dropout": 0.8})
+    answer.recipes["Dropout"]["techniques"] = [{"technique": "Mine", "strength": 3.0}]
 
-    (finding,) = diagnose_answer(record, "digits")["Dropout"].findings
+    (finding,) = diagnose_answer(answer, "digits")["Dropout"].findings
 
     assert (finding.kind, finding.recipes) == ("too strong", ())
 
 
 def test_a_harmful_technique_that_trains_as_well_is_not_called_too_strong():
-    record = made({"baseline": BASE, "Dropout": BASE - 0.1 + JITTER}, train={"baseline": 0.99, "Dropout": 0.99})
+    answer = made({"baseline": BASE, "Dropout": BASE - 0.1 + JITTER}, train={"baseline": 0.99, "Dropout": 0.99})
 
-    assert diagnose_answer(record)["Dropout"].healthy
+    assert diagnose_answer(answer)["Dropout"].healthy
 
 
 def test_more_seeds_are_advised_where_they_would_settle_it():
@@ -108,13 +112,13 @@ def test_more_seeds_are_advised_where_they_would_settle_it():
 def test_rows_in_two_parts_are_leakage():
     part = {"num_rows": 100, "exact": 3, "near": 1, "other_label": 0, "pairs": []}
     none = {**part, "exact": 0, "near": 0}
-    record = made(
+    answer = made(
         {"baseline": BASE, "Dropout": BASE + JITTER},
         overlap={"test": part, "validation": none},
         duplicates="4 of 100 test rows ...",
     )
 
-    (finding,) = diagnose_answer(record)[""].findings
+    (finding,) = diagnose_answer(answer)[""].findings
 
     assert (finding.kind, finding.severity) == ("leakage", "high")
     assert_allclose(finding.evidence["share"], 0.04)
@@ -128,7 +132,7 @@ def test_a_real_comparison_with_rows_that_stand_twice():
     labels = (twice[:, 0] > 0).astype(int)
     answer = dampen.compare(dampen.MLP((8,)), (twice, labels), ["Dropout"], seeds=3, epochs=6)
 
-    found = diagnose_answer(answer.to_record())
+    found = diagnose_answer(answer)
 
     assert ("leakage", "high") in kinds(found[""])
     assert ("few seeds", "high") in kinds(found[""])
@@ -136,8 +140,8 @@ def test_a_real_comparison_with_rows_that_stand_twice():
     assert answer.protocol["overlap"]["test"]["exact"] > 0
 
 
-def test_another_record_is_refused():
-    with pytest.raises(DampenError, match="takes the record of a comparison or a search; got 'dampen diagnosis'"):
+def test_something_else_is_refused():
+    with pytest.raises(DampenError, match="takes a Comparison or a SearchResult; got dict"):
         diagnose_answer({"kind": "dampen diagnosis"})
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from dampen.evidence import Evidence, judge
+from dampen.evidence import Evidence, judge, verdict
 from dampen.evidence.maxt import simultaneous_interval
 
 GENERATOR = np.random.default_rng(3)
@@ -46,6 +46,29 @@ def test_infinity_is_a_word_and_a_missing_number_is_null():
 
 def test_the_record_holds_no_verdict():
     assert "verdict" not in {field.name for field in fields(Evidence)}
+
+
+def test_turned_round_it_is_what_the_other_side_is_worth():
+    for evidence in judge(SCORES, **ASKED):
+        turned = evidence.turned("having it")
+        (other,) = judge({"baseline": SCORES[evidence.recipe], "having it": BASELINE}, **ASKED)
+
+        assert (turned.recipe, turned.baseline) == ("having it", evidence.recipe)
+        assert_allclose(
+            [turned.effect, turned.score, turned.baseline_score], [other.effect, other.score, other.baseline_score]
+        )
+        assert_allclose([turned.low, turned.high], [-evidence.high, -evidence.low])
+        assert_allclose([turned.new_low, turned.new_high], [-evidence.new_high, -evidence.new_low])
+        assert verdict(turned) == {"better": "harmful", "worse": "real gain"}[evidence.recipe]
+        assert_allclose(turned.turned(evidence.recipe).effect, evidence.effect)
+
+
+def test_nothing_turned_round_is_not_minus_nothing():
+    (evidence,) = judge({"baseline": BASELINE, "same": BASELINE}, **ASKED)
+
+    turned = evidence.turned("having it")
+
+    assert "-" not in "".join(map(str, (turned.effect, turned.low, turned.high, turned.new_low)))
 
 
 @pytest.mark.parametrize(

@@ -2,25 +2,18 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import pytest
+from commands import run
 from report_records import GAIN, Page, compared, searched
 
 from dampen.errors import DampenError
-from dampen.reporting.answers import read_answer
+from dampen.study.answers import read_answer
 from dampen.study.store import Store
 
 COMPARISON = compared({"Dropout": ("Dropout", GAIN, 1.2)}, histories=False)
 SEARCH = searched(histories=False)
 RECORD = COMPARISON.to_record()
-
-
-def run(folder, *arguments, command="report"):
-    code = "import sys; sys.argv[0] = 'dampen'; from dampen.cli import main; main()"
-    typed = [sys.executable, "-c", code, command, *map(str, arguments)]
-    return subprocess.run(typed, cwd=folder, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +31,10 @@ def folder(tmp_path_factory):
 
 @pytest.mark.parametrize("name", ["comparison.json", "search.json"])
 def test_a_file_becomes_a_page(folder, tmp_path, name):
-    done = run(folder, name, "--out", tmp_path / "r.html", "--title", "My page", "--notes", "Mine.\nToo.")
+    done = run(folder, "report", name, "--out", tmp_path / "r.html", "--title", "My page", "--notes", "Mine.\nToo.")
 
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"The report: {tmp_path / 'r.html'}\n"
+    assert (done.code, done.err) == (0, "")
+    assert done.out == f"The report: {tmp_path / 'r.html'}\n"
     page = Page((tmp_path / "r.html").read_text("utf-8"))
     assert page.texts[0] == "My page"
     assert {"Mine.", "Too."} < {*page.texts}
@@ -51,9 +44,9 @@ def test_a_study_becomes_a_page_in_place_of_what_was_there(folder, tmp_path):
     out = tmp_path / "r.txt"
     out.write_text("old")
 
-    done = run(folder, "done", "--storage", folder / "studies.db", "--out", out, "--format", "md")
+    done = run(folder, "report", "done", "--storage", folder / "studies.db", "--out", out, "--format", "md")
 
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.code, done.err) == (0, "")
     assert out.read_text("utf-8").startswith("# What helps a network on digits?\n\n**Train with found 1")
 
 
@@ -89,7 +82,7 @@ def test_a_bad_file_is_told_in_one_sentence(tmp_path, name):
 def test_a_bad_file_ends_the_command_and_leaves_no_page(tmp_path):
     (tmp_path / "cut.json").write_bytes(BAD["cut.json"][0])
 
-    refused(run(tmp_path, "cut.json", "--out", "r.html"), BAD["cut.json"][1])
+    refused(run(tmp_path, "report", "cut.json", "--out", "r.html"), BAD["cut.json"][1])
 
     assert [path.name for path in tmp_path.iterdir()] == ["cut.json"]
 
@@ -109,34 +102,34 @@ def test_a_bad_file_ends_the_command_and_leaves_no_page(tmp_path):
 def test_bad_words_are_told_in_one_sentence(tmp_path, arguments, told):
     COMPARISON.save(tmp_path / "c.json")
 
-    refused(run(tmp_path, *arguments), told)
+    refused(run(tmp_path, "report", *arguments), told)
 
     assert [path.name for path in tmp_path.iterdir()] == ["c.json"]
 
 
 def test_a_study_that_is_not_done_is_told(folder, tmp_path):
-    refused(run(tmp_path, "begun", "--storage", folder / "studies.db", "--out", "r.html"), "must be done")
+    refused(run(tmp_path, "report", "begun", "--storage", folder / "studies.db", "--out", "r.html"), "must be done")
 
     assert not list(tmp_path.iterdir())
 
 
 def refused(done, told):
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert told in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert done.code == 2
+    assert done.out == ""
+    assert told in done.err
+    assert done.err.count("\n") == 1
 
 
 def test_compare_writes_its_report_at_the_end(tmp_path):
     short = ["--recipe", "Dropout", "--seeds", "2", "--epochs", "1", "--report", "r.html"]
 
-    done = run(tmp_path, "digits", *short, command="compare")
+    done = run(tmp_path, "compare", "digits", *short)
 
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith("\nThe report: r.html\n")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.endswith("\nThe report: r.html\n")
     assert "Decide nothing yet." in Page((tmp_path / "r.html").read_text("utf-8")).texts
 
 
 @pytest.mark.parametrize("command", ["compare", "search"])
 def test_a_report_that_cannot_be_written_is_told_before_anything_is_trained(tmp_path, command):
-    refused(run(tmp_path, "digits", "--report", "nowhere/r.html", command=command), "--report must be a file")
+    refused(run(tmp_path, command, "digits", "--report", "nowhere/r.html"), "--report must be a file")

@@ -8,12 +8,12 @@ from numpy.testing import assert_allclose
 from report_records import GAIN, HARM, NOTHING, compared, searched
 
 from dampen import DampenError, Recipe, technique
-from dampen.evidence import plain_sentence
+from dampen.evidence import on_new_data, plain_sentence
 from dampen.recipe import parse
 from dampen.recipe_file import from_toml
 from dampen.reporting.facts import report_facts
 from dampen.reporting.figures import training_facts
-from dampen.reporting.words import clean, on_new_data
+from dampen.reporting.words import clean
 
 MIXED = {
     "LabelSmoothing": ("LabelSmoothing", GAIN, 1.5),

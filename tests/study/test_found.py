@@ -178,6 +178,7 @@ def test_an_ingredient_is_worth_what_leaving_it_out_costs():
 
     lines = {line.split()[0]: line for line in str(result(ablation=[worse, better, same])).splitlines() if line}
 
+    assert list(lines).index("MixUp") < list(lines).index("Dropout") < list(lines).index("EMA")
     assert lines["MixUp"].split()[1:] == ["+2.0", "[+1.0,", "+3.0]", "0.010", "real", "gain"]
     assert lines["EMA"].split()[1:] == ["-2.0", "[-3.0,", "-1.0]", "<.001", "harmful"]
     assert lines["Dropout"].split()[1:3] == ["+0.0", "[+0.0,"]

@@ -54,15 +54,10 @@ def diagnose(
 
 def _diagnosed(log: str, storage: str | None) -> dict[str, Diagnosis]:
     from ..diagnosis import diagnose_answer
-    from ..diagnosis.logs import read_answer, read_log
+    from ..diagnosis.logs import read_any
 
-    answer = read_answer(log, storage)
-    if answer is not None:
-        try:
-            return diagnose_answer(answer)
-        except (KeyError, TypeError, ValueError, AttributeError):
-            raise DampenError(f"{log!r} must be a whole answer of dampen; it is not. Write it again.") from None
-    return _of_histories(read_log(log, storage))
+    found = read_any(log, storage)
+    return _of_histories(found) if isinstance(found, dict) else diagnose_answer(found)
 
 
 def _of_histories(histories: dict[str, list[History]]) -> dict[str, Diagnosis]:

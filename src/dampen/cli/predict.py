@@ -27,8 +27,8 @@ def predict(
 ) -> None:
     """Predict every row of a file with a trained network."""
     from ..data.unlabelled import open_rows
-    from ..data.words import counted
     from ..prediction import load_model
+    from ..words import counted
 
     options.check_writable(out, "--out")
     _check_apart(out, model, data)

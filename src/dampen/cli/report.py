@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -24,22 +24,9 @@ def report(
     """Write the report of a study or a comparison: one file that needs no network and prints well."""
     from ..reporting.page import format_of
     from ..reporting.page import report as write
+    from ..study.answers import find_answer
 
     chosen = format_of(out, format)
     options.check_writable(out, "--out")
-    write(_answer(study, storage), out, chosen, notes=notes, title=title)
+    write(find_answer(study, storage), out, chosen, notes=notes, title=title)
     print(f"The report: {out}")
-
-
-def _answer(study: str, storage: str | None) -> Any:
-    """From the file of that name, else from the study of that name."""
-    from ..errors import NoSuchName
-    from ..reporting.answers import read_answer
-    from ..study.listing import stored, studies
-
-    if Path(study).is_file():
-        return read_answer(study)
-    known = [listed["study"] for listed in studies(storage)]
-    if study not in known:
-        raise NoSuchName("study or file", study, known, "`dampen studies` lists what there is.")
-    return stored(study, storage)

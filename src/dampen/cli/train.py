@@ -116,7 +116,7 @@ def _temperature(fitted: Any) -> float | None:
 def _scores(fitted: Any, temperature: float | None) -> str:
     import math
 
-    from ..data.words import counted
+    from ..words import counted
 
     metric, task = fitted.problem.metric, fitted.problem.data.task
     loss = "log_loss" if task == "classes" else "mse"

@@ -13,10 +13,10 @@ from typing import BinaryIO
 import numpy as np
 
 from ..errors import DampenError, first_line
+from ..words import listed
 from .dataset import Dataset, from_arrays
 from .files import check_test_classes, check_unpacked
 from .target import FEW, FEW_ROWS
-from .words import listed
 
 WHOLE = ("x", "y")
 PARTS = ("x_train", "y_train", "x_test", "y_test")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import DampenError
-from .words import counted, shortened
+from ..words import counted, shortened
 
 if TYPE_CHECKING:
     from polars import Series

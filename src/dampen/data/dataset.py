@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DampenError, NoSuchName
+from ..words import counted
 from .facts import CHUNK_NUMBERS, words_of
 from .schema import Schema
 from .texts import Vocabulary
@@ -196,17 +197,13 @@ def _finite(values: np.ndarray, what: str) -> np.ndarray:
     bad = sum((~np.isfinite(short[i : i + size])).reshape(-1, short[0].size).sum(0) for i in range(0, len(short), size))
     if np.any(bad):
         columns = np.flatnonzero(bad)
-        first = ", ".join(f"column {c} ({_rows(int(bad[c]))})" for c in columns[:3])
+        first = ", ".join(f"column {c} ({counted(int(bad[c]))})" for c in columns[:3])
         more = f" and {len(columns) - 3} more" if len(columns) > 3 else ""
         raise DampenError(
             f"{what} must be finite and below 3e38; got NaN, infinity or more in {first}{more}. "
             "Fill or drop these rows."
         )
     return short
-
-
-def _rows(count: int) -> str:
-    return f"{count} row" if count == 1 else f"{count} rows"
 
 
 def _check_shapes(inputs: np.ndarray, targets: np.ndarray) -> None:

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ..words import counted
 from .dataset import Dataset
 from .split import Split
-from .words import counted
 
 CHUNK = 4096
 """Rows that are held as float32 at a time."""

@@ -19,9 +19,9 @@ from urllib.error import URLError
 import numpy as np
 
 from ..errors import DampenError, first_line
+from ..words import size
 from .dataset import Dataset, from_arrays
 from .files import LARGEST_BYTES, check_unpacked
-from .words import size
 
 if TYPE_CHECKING:
     from polars import Series

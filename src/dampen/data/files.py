@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DampenError
+from ..words import counted, listed, natural, size
 from .dataset import Dataset
-from .words import counted, listed, natural, size
 
 HARMLESS_BYTES = 16 * 2**20
 """What unpacks to no more than this may be packed as tightly as it likes."""

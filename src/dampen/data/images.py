@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import DampenError
+from ..words import counted, listed, natural
 from .dataset import Dataset, from_arrays
 from .files import check_test_classes, hidden, is_image, naturally_ordered
 from .labels import read_labels
 from .pixels import decode
-from .words import counted, listed, natural
 
 TRAIN, TEST = ("train", "training"), ("test", "testing")
 VALIDATION = ("val", "valid", "validation")

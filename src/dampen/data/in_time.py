@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from ..errors import DampenError
+from ..words import counted, shortened
 from .cells import numbers, texts
 from .split import TEST_FRACTION, VALIDATION_FRACTION
-from .words import counted, shortened
 
 if TYPE_CHECKING:
     from polars import Series

@@ -7,8 +7,8 @@ from collections import Counter
 from pathlib import Path
 
 from ..errors import DampenError
+from ..words import counted, listed
 from .files import IMAGE_SUFFIXES
-from .words import counted, listed
 
 FILE_COLUMNS = (
     *("filename", "file_name", "file", "image", "image_name", "img", "path", "filepath", "image_path"),

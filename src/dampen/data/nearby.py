@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import DampenError, first_line
+from ..words import counted
 from .archives import about
 from .files import hidden, is_image
 from .idx import IMAGES, find_idx, holds_idx, sides_of
 from .images import TEST, TRAIN, VALIDATION, class_folders, label_file
 from .reading import is_table
-from .words import counted
 
 TARGETS = ("target", "class", "label", "y")
 SKIPPED = frozenset(("node_modules", "site-packages", "venv", "env", "build", "dist"))

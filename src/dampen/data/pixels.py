@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import DampenError, first_line
+from ..words import counted
 from .files import LARGEST_BYTES, check_unpacked
-from .words import counted
 
 CHUNK = 256
 """Files decoded between two looks at what came out."""

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import DampenError, first_line
+from ..words import counted, listed, shortened
 from .cells import MISSING
 from .files import check_unpacked
-from .words import counted, listed, shortened
 
 if TYPE_CHECKING:
     from polars import DataFrame

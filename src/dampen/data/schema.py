@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from ..errors import DampenError
+from ..words import counted, listed
 from .cells import only_numbers, texts
-from .words import counted, listed
 
 if TYPE_CHECKING:
     from polars import DataFrame, Series

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DampenError, NoSuchName
+from ..words import counted, listed, naturally, shortened
 from .cells import check_points, numbers, only_numbers, texts
 from .dataset import NUM_PARTS, Dataset
 from .in_time import dates, parts_in_time
@@ -21,7 +22,6 @@ from .schema import CATEGORY, MIXED, NUMBER, Column, Schema
 from .split import sizes_by_group
 from .target import MOSTLY, Target, target_of
 from .texts import tokens_of, vocabulary_of
-from .words import counted, listed, naturally, shortened
 
 if TYPE_CHECKING:
     from polars import DataFrame, Series

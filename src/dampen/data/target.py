@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ..errors import DampenError
+from ..words import counted, naturally, shortened
 from .cells import check_points, numbers, only_numbers, texts
-from .words import counted, naturally, shortened
 
 if TYPE_CHECKING:
     from polars import Series

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from ..errors import DampenError
+from ..words import counted
 from .dataset import BUILT_IN, Dataset
 from .fetch import KNOWN, OPENML
 from .files import is_image
@@ -17,7 +18,6 @@ from .images import rows_of_images
 from .open import missing, open_data
 from .reading import is_table, read_rows
 from .signature import Signature, encoded, of_frame
-from .words import counted
 
 
 class Unlabelled(NamedTuple):

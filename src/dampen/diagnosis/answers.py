@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DampenError
 from ..evidence import Evidence, verdict
@@ -15,6 +15,9 @@ from ..history import History
 from .diagnose import Diagnosis, by_severity, diagnose
 from .finding import Finding
 from .metrics import median_metrics
+
+if TYPE_CHECKING:
+    from ..study.answers import Answer
 
 NOTHING_POINTS, NOTHING_SHARE = 0.005, 0.01
 """An effect that certainly is no larger is none: of shares, and of other metrics relative to the baseline's score."""
@@ -31,38 +34,33 @@ WHOLE = ""
 """The key of what is of the answer as a whole."""
 
 
-def diagnose_answer(record: Mapping[str, Any], data: str = "") -> dict[str, Diagnosis]:
-    """Per recipe of a comparison or a search, given as `to_record` makes it, what its trainings and its evidence tell;
-    under "" what is of the whole. data: what to write into the commands to try, by default the name of built-in
-    data."""
-    if record.get("kind") not in ("dampen comparison", "dampen search"):
-        raise DampenError(f"diagnose_answer takes the record of a comparison or a search; got {record.get('kind')!r}.")
-    data = data or _data_of(record["protocol"])
-    histories = {name: [History.from_record(h) for h in all_] for name, all_ in record["histories"].items()}
-    evidence = [Evidence.from_record({k: v for k, v in e.items() if k != "verdict"}) for e in record["evidence"]]
-    baseline = record["protocol"].get("baseline", "baseline")
+def diagnose_answer(answer: Answer, data: str = "") -> dict[str, Diagnosis]:
+    """Per recipe of a comparison or a search what its trainings and its evidence tell; under "" what is of the whole.
+    data: what to write into the commands to try, by default the name of built-in data."""
+    from ..presets import BASELINE
+    from ..study.answers import Answer, data_in_commands
+
+    if not isinstance(answer, Answer):
+        raise DampenError(f"diagnose_answer takes a Comparison or a SearchResult; got {type(answer).__name__}.")
+    data = data or data_in_commands(answer.protocol)
+    baseline = answer.protocol.get("baseline", BASELINE)
+    against = {e.recipe: e for e in answer.evidence if e.baseline == baseline}
     found = {}
-    for name, members in histories.items():
+    for name, members in answer.histories.items():
         own = diagnose(members, data)
-        against = next((e for e in evidence if e.recipe == name and e.baseline == baseline), None)
-        more = _of_effect(against, members, histories[baseline], record["recipes"][name]) if against else []
+        more = []
+        if name in against and baseline in answer.histories:
+            more = _of_effect(against[name], members, answer.histories[baseline], answer.recipes[name])
         kinds = {finding.kind for finding in more}
         kept = [finding for finding in own.findings if finding.kind not in kinds]
         found[name] = dataclasses.replace(own, findings=by_severity([*kept, *more]))
-    return {WHOLE: _whole(record, evidence, found.get(baseline), data), **found}
+    return {WHOLE: _whole(answer, found.get(baseline), data), **found}
 
 
-def _data_of(protocol: Mapping[str, Any]) -> str:
-    from ..data.dataset import BUILT_IN
-
-    name = str(protocol.get("data", "")).partition(":")[0]
-    return name if name in BUILT_IN else "DATA"
-
-
-def _whole(record: Mapping[str, Any], evidence: Sequence[Evidence], baseline: Diagnosis | None, data: str) -> Diagnosis:
-    findings = [*_few_seeds(evidence, record["recipes"]), *_overlap(record["protocol"])]
+def _whole(answer: Answer, baseline: Diagnosis | None, data: str) -> Diagnosis:
+    findings = [*_few_seeds(answer.evidence, answer.recipes), *_overlap(answer.protocol)]
     epochs, seeds = (baseline.epochs, baseline.seeds) if baseline else (0, 0)
-    return Diagnosis(by_severity(findings), {}, str(record["protocol"]["metric"]), epochs, seeds, data=data)
+    return Diagnosis(by_severity(findings), {}, str(answer.protocol["metric"]), epochs, seeds, data=data)
 
 
 def _few_seeds(evidence: Sequence[Evidence], recipes: Mapping[str, Any]) -> list[Finding]:

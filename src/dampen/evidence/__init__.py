@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike
 
 from dampen.evidence.maxt import Array, corrected_p, simultaneous_interval, standard_error
 from dampen.evidence.record import Evidence
-from dampen.evidence.verdict import conclusion, plain_sentence, sentence, verdict
+from dampen.evidence.verdict import conclusion, on_new_data, plain_sentence, sentence, verdict
 
-__all__ = ["Evidence", "conclusion", "judge", "plain_sentence", "sentence", "verdict"]
+__all__ = ["Evidence", "conclusion", "judge", "on_new_data", "plain_sentence", "sentence", "verdict"]
 
 Protocol = Literal["resampled", "fixed test"]
 Intervals = tuple[Array, Array] | None

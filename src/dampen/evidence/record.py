@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 JSONValue = str | float | int | None
@@ -39,6 +39,23 @@ class Evidence:
     seeds: int
     cost: float | None  # training time, baseline = 1
     protocol: str  # "resampled", "fixed test" or "confirmed"
+
+    def turned(self, recipe: str) -> Evidence:
+        """Seen from the other side: what the baseline, now called `recipe`, is worth against this recipe."""
+        return replace(
+            self,
+            recipe=recipe,
+            baseline=self.recipe,
+            effect=0.0 - self.effect,  # no -0
+            low=0.0 - self.high,
+            high=0.0 - self.low,
+            new_low=None if self.new_high is None else 0.0 - self.new_high,
+            new_high=None if self.new_low is None else 0.0 - self.new_low,
+            score=self.baseline_score,
+            baseline_score=self.score,
+            score_sd=None,
+            cost=None,
+        )
 
     def to_record(self) -> dict[str, JSONValue]:
         """Strict JSON values: infinity is "inf" or "-inf", a missing number is None."""

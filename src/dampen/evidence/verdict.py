@@ -10,6 +10,7 @@ import numpy as np
 
 from dampen.evidence.maxt import ALPHA
 from dampen.evidence.record import Evidence
+from dampen.words import counted
 
 Verdict = Literal["real gain", "harmful", "no evidence"]
 
@@ -23,6 +24,11 @@ def verdict(evidence: Evidence) -> Verdict:
     if evidence.p > ALPHA:
         return "no evidence"
     return "real gain" if evidence.effect > 0 else "harmful"
+
+
+def verdict_in_table(evidence: Evidence) -> str:
+    """The verdict, or why there can be none."""
+    return verdict(evidence) if evidence.seeds >= FEWEST_SEEDS else "too few seeds"
 
 
 def sentence(evidence: Evidence) -> str:
@@ -40,7 +46,7 @@ def plain_sentence(evidence: Evidence) -> str:
     4.1 % to 2.9 %, give or take 0.4 points. What is given or taken is the longer side of the interval, rounded up;
     where luck is not ruled out, no size is told at all."""
     if evidence.seeds < FEWEST_SEEDS:
-        return f"With {_count(evidence.seeds, 'seed')} nothing can be told of {evidence.recipe}."
+        return f"With {counted(evidence.seeds, 'seed')} nothing can be told of {evidence.recipe}."
     if evidence.low == evidence.high == 0:
         return f"{evidence.recipe} changed nothing: it scored the same as {evidence.baseline} with every seed."
     if verdict(evidence) == "no evidence":
@@ -69,6 +75,17 @@ def plain_sentence(evidence: Evidence) -> str:
 def _decimals(smallest: float, least: int) -> int:
     """How many show at least one digit of the smallest number that is not 0."""
     return least if smallest <= 0 else max(least, -math.floor(math.log10(smallest)))
+
+
+def on_new_data(evidence: Evidence) -> str:
+    """What of the gain is to be expected where other rows are drawn; "" where that is not known."""
+    low, high = evidence.new_low, evidence.new_high
+    if low is None or high is None:
+        return ""
+    ends = [("-" if end < 0 else "+") + _number(evidence, end) for end in (low, high)]
+    unit = " points" if evidence.metric in SHARES else ""
+    none = ", so it may be none at all" if low <= 0 <= high else ""
+    return f"On new data of the same kind the gain may lie anywhere from {ends[0]} to {ends[1]}{unit}{none}."
 
 
 def conclusion(table: Sequence[Evidence]) -> str:
@@ -118,7 +135,7 @@ def would_have_been_noticed(unsettled: Sequence[Evidence]) -> str:
     seeds = bluntest.seeds
     if seeds < FEWEST_SEEDS:
         advice = f"use at least {FEWEST_SEEDS}, better {USUAL_SEEDS}"
-        return f"with {_count(seeds, 'seed')} no difference of any size can be told from luck; {advice}"
+        return f"with {counted(seeds, 'seed')} no difference of any size can be told from luck; {advice}"
     if math.isinf(bluntest.detectable):
         return f"with {seeds} seeds and so many recipes no gain can be told from luck; use more seeds"
     size = _amount(bluntest, bluntest.detectable)
@@ -162,7 +179,3 @@ def _number(evidence: Evidence, value: float) -> str:
 
 def _digits(value: float, num_digits: int) -> str:
     return np.format_float_positional(value, precision=num_digits, fractional=False, trim="-")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

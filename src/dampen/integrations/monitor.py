@@ -38,7 +38,8 @@ class Monitor:
     model: the module in training. metric: what train_metric and val_metric will be, "" where there is none;
     higher_is_better: of it. clean: whether the training loss is measured at the epoch's end in evaluation mode, as the
     validation loss is, or is the mean over the epoch's steps. sample: some rows of inputs, as the model takes them:
-    with them, hidden units that are zero for every row are counted.
+    with them, hidden units that are zero for every row are counted; units are the second axis of what a ReLU puts out,
+    so leave it away where that is time.
     """
 
     def __init__(

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..as_python import snippet
-from ..data.dataset import BUILT_IN
 from ..diagnosis import Diagnosis, diagnose_answer
 from ..diagnosis.advice import BESIDES
 from ..errors import DampenError
@@ -19,14 +18,14 @@ from ..recipe import from_dict
 from ..recipe_file import to_toml
 from ..records import strict
 from ..settings import Settings
+from ..study.answers import Answer, check_whole, data_in_commands, data_of
 from ..study.comparison import Comparison, versions
 from ..study.found import SearchResult
 from . import pictures, tables
-from .answers import Answer, check_whole
 from .facts_of_studies import comparison_facts, search_facts
 from .facts_of_training import training_facts
 from .plain import best_of, judged, plain_sections, recommended, section, the_answer
-from .words import clean, data_of
+from .words import clean
 
 VERSION = 1
 DATA = "DATA"
@@ -45,23 +44,21 @@ def report_facts(answer: Answer, notes: str = "", title: str = "") -> dict[str, 
     answer.
     Raises `DampenError` where the answer is none, or its parts do not belong together.
     """
-    if not isinstance(answer, Comparison | SearchResult):
+    if not isinstance(answer, Answer):
         raise DampenError(f"A report must be of a Comparison or a SearchResult; got {type(answer).__name__}.")
     check_whole(answer)
     shown = (BASELINE, best_of(answer))
     told = {name: all_ for name, all_ in answer.histories.items() if name in shown}  # of others scores alone
     answer = type(answer).from_record(clean(dataclasses.replace(answer, histories=told).to_record()))
-    record = answer.to_record()
-    data = data_of(answer.protocol)[0]
-    source = data if data in BUILT_IN else DATA
-    found = diagnose_answer(record, source) if BASELINE in answer.histories else {}
+    source = data_in_commands(answer.protocol)
+    found = diagnose_answer(answer, source) if BASELINE in answer.histories else {}
     drawn = _drawn(answer, found)
     return strict(
         {
             "kind": "dampen report",
             "version": VERSION,
             "of": "comparison" if isinstance(answer, Comparison) else "search",
-            "title": clean(title) or f"What helps a network on {data}?",
+            "title": clean(title) or f"What helps a network on {data_of(answer.protocol)[0]}?",
             "notes": [clean(line) for line in notes.splitlines() if line.strip()],
             "answer": the_answer(answer),
             "plain": plain_sections(answer, found),

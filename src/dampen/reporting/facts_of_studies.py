@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from ..evidence import Evidence, verdict
 from ..evidence.verdict import FEWEST_SEEDS
 from ..records import strict
-from ..study.comparison import WITHOUT
 
 if TYPE_CHECKING:
     from ..study.comparison import Comparison
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 
 MOST_AXES = 10
 LR = "optimizer.lr"
-LOWER_IS_BETTER = ("log_loss", "mse")
-TURNED = {"real gain": "harmful", "harmful": "real gain", "no evidence": "no evidence"}
 
 
 def comparison_facts(comparison: Comparison) -> dict[str, Any]:
@@ -70,14 +67,14 @@ def search_facts(result: SearchResult) -> dict[str, Any]:
             "kind": "dampen search facts",
             "study": result.study,
             "metric": metric,
-            "higher_is_better": metric not in LOWER_IS_BETTER,
+            "higher_is_better": all(h.higher_is_better for own in result.histories.values() for h in own),
             "winner": result.winner,
             "seeds": result.protocol.get("seeds_confirmed"),
             "importance": importance,
             "axes": axes,
             "trials": placed,
             "evidence": [_judged(e) | {"baseline": e.baseline} for e in result.evidence],
-            "ablation": sorted((_worth(e) for e in result.ablation), key=lambda row: -row["worth"]),
+            "ablation": [_worth(e) for e in result.worth],
             "enough_seeds": all(e.seeds >= FEWEST_SEEDS for e in result.ablation),
         }
     )
@@ -85,13 +82,10 @@ def search_facts(result: SearchResult) -> dict[str, Any]:
 
 def _worth(e: Evidence) -> dict[str, Any]:
     return {
-        "ingredient": e.recipe.removeprefix(WITHOUT),
-        "worth": -e.effect + 0.0,  # no -0
-        "low": -e.high + 0.0,
-        "high": -e.low + 0.0,
-        "p": e.p,
-        "verdict": TURNED[verdict(e)] if e.seeds >= FEWEST_SEEDS else "no evidence",
-        "seeds": e.seeds,
+        "ingredient": e.recipe,
+        "worth": e.effect,
+        **{name: getattr(e, name) for name in ("low", "high", "p", "seeds")},
+        "verdict": verdict(e),
     }
 
 

@@ -13,8 +13,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..errors import DampenError
+from ..study.answers import Answer
 from ..writing import whole
-from .answers import Answer
 from .facts import report_facts
 from .pictures import drawn
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..words import counted
 from . import figures
 from .figures.effects import in_words, level_in_words
 from .figures.style import number, percent
-from .words import and_, counted
+from .words import and_
 
 MOST_SPOKEN = 8
 """So many rows of a figure are read out."""

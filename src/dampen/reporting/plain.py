@@ -10,23 +10,21 @@ from typing import Any
 
 from ..cards import card
 from ..diagnosis import KINDS, Diagnosis
-from ..evidence import Evidence, plain_sentence, verdict
+from ..evidence import Evidence, on_new_data, plain_sentence, verdict
 from ..evidence.verdict import FEWEST_SEEDS, USUAL_SEEDS, would_have_been_noticed
 from ..presets import BASELINE, DEFAULT
+from ..study.answers import Answer, data_of
 from ..study.budget import duration
 from ..study.comparison import WITHOUT, Comparison, notes_of
 from ..study.found import SearchResult
 from ..techniques import CATALOGUE
-from .answers import Answer
+from ..words import counted
 from .words import (
     METRICS,
     and_,
     called,
-    counted,
-    data_of,
     names_of,
     network_in_words,
-    on_new_data,
     or_,
     predicted,
     renamed,

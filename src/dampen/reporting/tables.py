@@ -7,17 +7,15 @@ from statistics import fmean
 from typing import Any
 
 from ..cards import card
-from ..evidence import Evidence, verdict
-from ..evidence.verdict import FEWEST_SEEDS
+from ..evidence.verdict import verdict_in_table
 from ..presets import BASELINE
-from ..study.comparison import COLUMNS, WITHOUT, Comparison, interval, number, p_in_words, signed
+from ..study.answers import Answer
+from ..study.comparison import COLUMNS, WITHOUT, Comparison, gain, number, p_in_words
 from ..study.found import SearchResult
 from ..techniques import CATALOGUE
-from .answers import Answer
 from .plain import seeds_of
 from .words import METRICS, names_of, recipe_in_words
 
-TURNED = {"real gain": "harmful", "harmful": "real gain"}
 MOST_LEADERS = 20
 UNITS = {"accuracy": "accuracy in %", "balanced_accuracy": "balanced accuracy in %"}
 OF_RESULTS = (
@@ -55,9 +53,6 @@ def _results(answer: Comparison) -> dict[str, Any]:
     metric = answer.protocol["metric"]
     heads = {**COLUMNS, "note": "note"}
     rows = answer.rows()
-    enough = seeds_of(answer) >= FEWEST_SEEDS
-    if not enough:
-        rows = [{**row, "verdict": row["verdict"] and "too few seeds"} for row in rows]
     shown = [name for name in heads if any(row[name] for row in rows)]
     cells = [[row[name] for name in shown] for row in rows]
     numeric = [shown.index(name) for name in ("score", "gain", "p", "new", "cost") if name in shown]
@@ -74,7 +69,7 @@ def _confirmed(answer: SearchResult) -> dict[str, Any]:
             continue
         means = [number(fmean(scores[part]), metric) for part in ("validation", "metric")]
         e = against.get((name, BASELINE))
-        judged = [_gain(e), p_in_words(e.p), _verdict(e)] if e else ["", "", ""]
+        judged = [gain(e), p_in_words(e.p), verdict_in_table(e)] if e else ["", "", ""]
         told = f"{name} (the winner)" if name == answer.winner else name
         rows.append([told, recipe_in_words(answer.recipes[name]), *means, *judged])
     caption = f"Confirmed with {seeds_of(answer)} fresh seeds, {_unit(metric)}; the validation part chose the winner"
@@ -87,25 +82,9 @@ def _confirmed(answer: SearchResult) -> dict[str, Any]:
 
 
 def _ablation(answer: SearchResult) -> dict[str, Any]:
-    rows = [
-        [e.recipe.removeprefix(WITHOUT), _gain(e, -1), p_in_words(e.p), _verdict(e, turned=True)]
-        for e in sorted(answer.ablation, key=lambda e: e.effect)
-    ]
+    rows = [[e.recipe, gain(e), p_in_words(e.p), verdict_in_table(e)] for e in answer.worth]
     caption = f"What each ingredient of {answer.winner} is worth"
     return table("ablation", caption, ("ingredient", "gain [95 %]", "p", "verdict"), rows, OF_ABLATION, (1, 2))
-
-
-def _verdict(evidence: Evidence, turned: bool = False) -> str:
-    said = verdict(evidence)
-    if evidence.seeds < FEWEST_SEEDS:
-        return "too few seeds"
-    return TURNED.get(said, said) if turned else said
-
-
-def _gain(evidence: Evidence, sign: int = 1) -> str:
-    """Turned round for what is worth as much as leaving it out costs."""
-    low, effect, high = sorted(sign * value + 0.0 for value in (evidence.low, evidence.effect, evidence.high))  # no -0
-    return f"{signed(effect, evidence.metric)} {interval(low, high, evidence.metric)}"
 
 
 def search_tables(answer: SearchResult) -> list[dict[str, Any]]:

@@ -10,9 +10,8 @@ from typing import Any
 
 from ..errors import DampenError
 from ..evidence import Evidence
-from ..evidence.verdict import SHARES
 from ..recipe import from_dict
-from ..study.comparison import signed
+from ..study.answers import data_of
 
 METRICS = {
     "accuracy": "the share of rows that the network gets right",
@@ -56,12 +55,6 @@ def _clean_text(text: str) -> str:
     return RUN.sub(lambda found: FIRST_STRONG + found[0] + POP, " ".join(kept.split()) or "?")
 
 
-def data_of(protocol: Mapping[str, Any]) -> tuple[str, str]:
-    """Name and description: ("digits", "1797 rows, inputs 1 x 8 x 8, 10 classes")."""
-    name, _, description = str(protocol.get("data", "")).rpartition(": ")
-    return (name, description) if name else (description or "the data", "")
-
-
 def predicted(protocol: Mapping[str, Any]) -> str:
     """What the network is to say of a row."""
     if protocol["metric"] in ("r2", "mse"):
@@ -101,17 +94,6 @@ def renamed(evidence: Evidence, name: str) -> Evidence:
     return dataclasses.replace(evidence, recipe=name)
 
 
-def on_new_data(evidence: Evidence) -> str:
-    """What of the gain is to be expected where other rows are drawn; "" where that is not known."""
-    low, high = evidence.new_low, evidence.new_high
-    if low is None or high is None:
-        return ""
-    unit = " points" if evidence.metric in SHARES else ""
-    ends = [signed(end, evidence.metric) for end in (low, high)]
-    none = ", so it may be none at all" if low <= 0 <= high else ""
-    return f"On new data of the same kind the gain may lie anywhere from {ends[0]} to {ends[1]}{unit}{none}."
-
-
 def and_(names: Sequence[str], word: str = "and", limit: int = 8) -> str:
     """a, b and c; of many the first ones and how many more there are."""
     shown = list(names[:limit]) + ([f"{len(names) - limit} more"] if len(names) > limit else [])
@@ -120,7 +102,3 @@ def and_(names: Sequence[str], word: str = "and", limit: int = 8) -> str:
 
 def or_(names: Sequence[str]) -> str:
     return and_(names, "or")
-
-
-def counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")

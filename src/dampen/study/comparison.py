@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import DampenError
 from ..evidence import Evidence, conclusion, verdict
-from ..evidence.verdict import FEWEST_SEEDS, SHARES, would_have_been_noticed
+from ..evidence.verdict import FEWEST_SEEDS, SHARES, verdict_in_table, would_have_been_noticed
 from ..history import History
 from ..records import plain_number, read, strict
 
@@ -158,11 +158,11 @@ def _row(evidence: Evidence, notes: list[str]) -> dict[str, str]:
     return {
         "recipe": evidence.recipe,
         "score": number(evidence.score, metric),
-        "gain": f"{signed(evidence.effect, metric)} {interval(evidence.low, evidence.high, metric)}",
+        "gain": gain(evidence),
         "p": p_in_words(evidence.p),
         "new": new,
         "cost": "" if evidence.cost is None else f"{evidence.cost:.1f}",
-        "verdict": verdict(evidence),
+        "verdict": verdict_in_table(evidence),
         "note": "; ".join(notes),
     }
 
@@ -181,6 +181,11 @@ def signed(value: float, metric: str) -> str:
 
 def interval(low: float, high: float, metric: str) -> str:
     return f"[{signed(low, metric)}, {signed(high, metric)}]"
+
+
+def gain(evidence: Evidence) -> str:
+    """The effect and its interval."""
+    return f"{signed(evidence.effect, evidence.metric)} {interval(evidence.low, evidence.high, evidence.metric)}"
 
 
 def notes_of(histories: list[History]) -> list[str]:

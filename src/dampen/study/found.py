@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DampenError
 from ..evidence import Evidence, sentence, verdict
-from ..evidence.verdict import FEWEST_SEEDS
+from ..evidence.verdict import FEWEST_SEEDS, verdict_in_table
 from ..history import History
 from ..presets import BASELINE, DEFAULT
 from ..recipe import Recipe, from_dict
 from ..records import read, strict
 from ..settings import Settings
-from .comparison import WIDTH, WITHOUT, interval, number, p_in_words, signed
+from .comparison import WIDTH, WITHOUT, gain, number, p_in_words
 
 if TYPE_CHECKING:
     from ..training.fitted import Fitted
@@ -67,6 +67,12 @@ class SearchResult:
     def recipe(self) -> Recipe:
         """What was found."""
         return from_dict(self.recipes[self.winner])
+
+    @property
+    def worth(self) -> tuple[Evidence, ...]:
+        """What each ingredient of the winner is worth to it, most first: the ablation turned round."""
+        turned = (e.turned(e.recipe.removeprefix(WITHOUT)) for e in self.ablation)
+        return tuple(sorted(turned, key=lambda e: -e.effect))
 
     @property
     def settings(self) -> Settings:
@@ -193,8 +199,8 @@ class SearchResult:
             shown = f"{name} (the winner)" if name == self.winner else name
             means = [sum(scores[part]) / len(scores[part]) for part in ("validation", "metric")]
             cells = f"{number(means[0], metric):>10} {number(means[1], metric):>8}"
-            gain = f"  {_gain(against[name], 1)}" if name in against else ""
-            lines.append(f"{shown:<{FIRST}} {cells}{gain}")
+            judged = f"  {gain(against[name])}" if name in against else ""
+            lines.append(f"{shown:<{FIRST}} {cells}{judged}")
         for name in self.scores:
             if name not in (BASELINE, DEFAULT) and not name.startswith(WITHOUT):
                 told = f"{name}: {from_dict(self.recipes[name])}"
@@ -206,11 +212,8 @@ class SearchResult:
             return []
         head = f"{'what each is worth':<{FIRST}} {'gain [95 %]':<29} {'p':>5} verdict"
         lines = [head, "-" * len(head)]
-        for e in self.ablation:
-            worth = {"real gain": "harmful", "harmful": "real gain"}.get(verdict(e), verdict(e))
-            worth = worth if e.seeds >= FEWEST_SEEDS else "too few seeds"
-            name = e.recipe.removeprefix(WITHOUT)
-            lines.append(f"{name:<{FIRST}} {_gain(e, -1):<29} {p_in_words(e.p):>5} {worth}")
+        for e in self.worth:
+            lines.append(f"{e.recipe:<{FIRST}} {gain(e):<29} {p_in_words(e.p):>5} {verdict_in_table(e)}")
         return lines
 
     def _curve(self) -> list[str]:
@@ -224,9 +227,3 @@ class SearchResult:
     @property
     def _metric(self) -> str:
         return str(self.protocol["metric"]).replace("_", " ")
-
-
-def _gain(evidence: Evidence, sign: int) -> str:
-    """The effect and its interval; turned round for what is worth as much as leaving it out costs."""
-    low, effect, high = sorted(sign * value + 0.0 for value in (evidence.low, evidence.effect, evidence.high))  # no -0
-    return f"{signed(effect, evidence.metric)} {interval(low, high, evidence.metric)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DampenError
+from ..errors import DampenError, NoSuchName
 from .database import DEFAULT
 from .store import Store
 
@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 def studies(storage: str | Path | None = None) -> list[dict[str, Any]]:
     """Every study of a storage: its name, data, how far it is, and its conclusion where it has one. No file is made
     where there is none."""
+    store = _store(storage)
+    return [_summary(store, name) for name in store.names()] if store else []
+
+
+def _store(storage: str | Path | None) -> Store | None:
     place = DEFAULT if storage is None else str(storage).removeprefix("sqlite:///")
-    if "://" not in str(place) and not Path(place).exists():
-        return []
-    store = Store(storage)
-    return [_summary(store, name) for name in store.names()]
+    return Store(storage) if "://" in str(place) or Path(place).exists() else None
 
 
 def _summary(store: Store, name: str) -> dict[str, Any]:
@@ -35,11 +37,18 @@ def _summary(store: Store, name: str) -> dict[str, Any]:
     }
 
 
-def stored(study: str, storage: str | Path | None = None) -> SearchResult:
-    """The answer of a study that is done."""
+def stored(study: str, storage: str | Path | None = None, taken: str = "study") -> SearchResult:
+    """The answer of a study that is done. taken: what else might have had this name, for the message.
+
+    Raises `DampenError` where there is no such study, or it is not done.
+    """
     from .found import SearchResult
 
-    about = Store(storage).about(study)
+    store = _store(storage)
+    known = store.names() if store else []
+    if store is None or study not in known:
+        raise NoSuchName(taken, study, known, "`dampen studies` lists what there is.")
+    about = store.about(study)
     if "answer" not in about:
         raise DampenError(f"The study {study!r} must be done to be shown; it is not. Go on: --resume {study}.")
     return SearchResult.from_record(about["answer"])

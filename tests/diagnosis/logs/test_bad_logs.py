@@ -34,7 +34,10 @@ BAD = {
     "another JSON": (b"[1, 2, 3]", "'log' must be a log; its JSON is none."),
     "an empty list": (b"[]", "'log' must be a log; its JSON is none."),
     "another object": (b'{"name": "x", "size": 3}', "A log must have a column of the loss; 'log' has name, size."),
-    "a comparison without histories": (b'{"kind": "dampen comparison"}', "'log' must hold the histories of its "),
+    "a comparison without histories": (
+        b'{"kind": "dampen comparison"}',
+        "A comparison must have 'evidence'; the record has not.",
+    ),
     "no trainer's history": (b'{"log_history": []}', "A log must have a column of the loss; 'log' has no columns."),
 }
 
@@ -73,7 +76,7 @@ def test_an_event_file_without_numbers_is_refused(tmp_path):
 def test_an_unknown_name_is_neither_file_nor_study(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
-    with pytest.raises(DampenError, match=r"^Unknown log 'nowhere.csv'\. .* must be a file, a folder or a study"):
+    with pytest.raises(DampenError, match=r"^Unknown file, folder or study 'nowhere.csv'\. .* lists what there is"):
         read_log("nowhere.csv")
 
     assert list(tmp_path.iterdir()) == []

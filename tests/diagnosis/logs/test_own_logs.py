@@ -5,7 +5,7 @@ import json
 import pytest
 
 import dampen
-from dampen.diagnosis.logs import read_answer, read_log
+from dampen.diagnosis.logs import read_any, read_log
 from dampen.errors import DampenError
 
 
@@ -32,7 +32,7 @@ def test_a_comparison_is_read_by_recipe_and_seed(comparison, tmp_path):
         name: [h.to_record()["epochs"] for h in all_] for name, all_ in comparison.histories.items()
     }
     assert read["baseline"][0].source == "answer.json: baseline"
-    assert read_answer(tmp_path / "answer.json") == json.loads((tmp_path / "answer.json").read_text())
+    assert read_any(tmp_path / "answer.json").to_record() == comparison.to_record()
 
 
 def test_a_search_is_read_from_its_file_and_from_its_study(tmp_path):
@@ -45,6 +45,6 @@ def test_a_search_is_read_from_its_file_and_from_its_study(tmp_path):
     of_file, of_study = read_log(tmp_path / "found.json"), read_log("small", storage)
 
     assert set(of_file) == set(of_study) == set(found.histories)
-    assert read_answer("small", storage)["kind"] == "dampen search"
-    with pytest.raises(DampenError, match=r"^Unknown log 'smal'\. Did you mean 'small'\?"):
+    assert read_any("small", storage).winner == found.winner
+    with pytest.raises(DampenError, match=r"^Unknown file, folder or study 'smal'\. Did you mean 'small'\?"):
         read_log("smal", storage)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .door import read_answer, read_log
+from .door import read_any, read_log
 
-__all__ = ["read_answer", "read_log"]
+__all__ = ["read_any", "read_log"]

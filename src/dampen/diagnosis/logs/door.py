@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...errors import DampenError
 from ...history import History
+from ...study.listing import stored
 from .events import EVENTS, MAGIC, read_events
 from .listed import history_of_columns, history_of_rows, is_columns
-from .ours import answer_of_study, histories_of_answer, history_of_record, is_answer, is_history
+from .ours import histories_of_answer, history_of_record, is_history, is_ours
 from .table import read_table
 from .trainer import is_trainer_state, read_trainer_state
+
+if TYPE_CHECKING:
+    from ...study.answers import Answer
 
 HEAD = 2**16
 """So many bytes tell what a file is."""
@@ -26,38 +30,39 @@ def read_log(log: str | Path, storage: str | Path | None = None, *, growing: boo
     """The histories of a log: {"": [one]} of a lone training; by run of a folder of several; by recipe, one per seed,
     of a comparison, a search or a study.
 
+    Takes and raises what `read_any` does.
+    """
+    found = read_any(log, storage, growing=growing)
+    return found if isinstance(found, dict) else histories_of_answer(found, Path(log).name)
+
+
+def read_any(
+    log: str | Path, storage: str | Path | None = None, *, growing: bool = False
+) -> Answer | dict[str, list[History]]:
+    """An answer of ours, or the histories of somebody's log.
+
     log: a file, a folder of TensorBoard events, or a study's name; storage: where studies are kept. growing: somebody
     still writes the file; what stands in a last line without an end is left out.
 
     Raises `DampenError` where it is no log, and says what it is instead.
     """
-    answer = read_answer(log, storage)
     path = Path(log)
-    if answer is not None:
-        return histories_of_answer(answer, path.name)
+    if not path.exists():
+        return stored(str(log), storage, "file, folder or study")
     if path.is_dir():
         return read_events(path)
     head = _head(path)
     if MAGIC in head[:64] or path.match(EVENTS):
         return read_events(path)
     text = _text(head, path)
-    if text.lstrip()[:1] in ("{", "["):
-        return {"": [_of_json(_json(path, growing), path.name)]}
-    return {"": [read_table(path, text, growing)]}
+    if text.lstrip()[:1] not in ("{", "["):
+        return {"": [read_table(path, text, growing)]}
+    record = _json(path, growing)
+    if is_ours(record):
+        from ...study.answers import answer_of_record  # loads torch, which nobody else's log needs
 
-
-def read_answer(log: str | Path, storage: str | Path | None = None) -> dict[str, Any] | None:
-    """The record of a comparison, a search or a study; None where the log is of one training."""
-    path = Path(log)
-    if not path.exists():
-        return answer_of_study(str(log), storage)
-    if path.is_dir() or _head(path).lstrip()[:1] != b"{":
-        return None
-    try:
-        record = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
-        return None
-    return record if is_answer(record) else None
+        return answer_of_record(record, path)
+    return {"": [_of_json(record, path.name)]}
 
 
 def _head(path: Path) -> bytes:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from ...words import counted
 from .labels import note
-from .style import BLUE, GREY, SKY, SMALL, counted, drawn, new_figure, number, percent, told
+from .style import BLUE, GREY, SKY, SMALL, drawn, new_figure, number, percent, told
 
 
 @drawn

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
 from ...records import read
+from ...words import counted
 from .effects import (
     FAR,
     MARKS,
@@ -27,7 +28,7 @@ from .effects import (
     write_beside,
 )
 from .labels import label_points, note
-from .style import GREY, INK, counted, drawn, metric_words, new_figure, number, short, told
+from .style import GREY, INK, drawn, metric_words, new_figure, number, short, told
 
 ROW = 0.235
 """Inches per recipe."""

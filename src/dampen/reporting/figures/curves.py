@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from ...records import read
+from ...words import counted
 from .labels import End
-from .style import BLACK, BLUE, GREEN, GREY, INK, PAPER, PURPLE, SHADE, SMALL, VERMILLION, counted, number
+from .style import BLACK, BLUE, GREEN, GREY, INK, PAPER, PURPLE, SHADE, SMALL, VERMILLION, number
 
 DASHED, DOTTED, MIXED = (0, (5, 2)), (0, (1.2, 1.6)), (0, (6, 2, 1.5, 2))
 LOG_FROM = 30.0

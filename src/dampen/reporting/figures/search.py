@@ -12,6 +12,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from ...records import read
+from ...words import counted
 from .effects import draw_effect, effect_units, limits, name_rows, verdict_key, write_beside
 from .labels import note
 from .style import (
@@ -20,7 +21,6 @@ from .style import (
     INK,
     PAPER,
     SMALL,
-    counted,
     drawn,
     in_units,
     metric_words,

@@ -157,10 +157,6 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %" if share < 0.9995 else "100 %"
 
 
-def counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
-
-
 def metric_words(metric: str) -> str:
     return {"r2": "R²", "mse": "mean squared error", "log_loss": "log loss"}.get(
         metric, short(metric.replace("_", " "))

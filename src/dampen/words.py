@@ -1,4 +1,4 @@
-"""How messages about data count, list, shorten and sort."""
+"""How messages count, list, shorten and sort."""
 
 from __future__ import annotations
 
