@@ -51,6 +51,8 @@ def search_facts(result: SearchResult) -> dict[str, Any]:
     ablation: what each ingredient of the winner is worth: minus the effect of leaving it out, with interval and verdict
     turned alike; what is worth most first.
     """
+    from ..training.metrics import METRICS
+
     importance = dict(result.importance)
     trials = [trial for trial in result.trials if trial["values"]]
     axes = _axes(trials, importance)
@@ -67,7 +69,7 @@ def search_facts(result: SearchResult) -> dict[str, Any]:
             "kind": "dampen search facts",
             "study": result.study,
             "metric": metric,
-            "higher_is_better": all(h.higher_is_better for own in result.histories.values() for h in own),
+            "higher_is_better": METRICS[metric].higher_is_better,
             "winner": result.winner,
             "seeds": result.protocol.get("seeds_confirmed"),
             "importance": importance,
