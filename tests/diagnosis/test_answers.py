@@ -140,6 +140,19 @@ def test_a_real_comparison_with_rows_that_stand_twice():
     assert answer.protocol["overlap"]["test"]["exact"] > 0
 
 
+def test_a_real_search_over_rows_that_stand_twice(tmp_path):
+    generator = np.random.default_rng(0)
+    inputs = generator.standard_normal((150, 5)).astype("float32")
+    twice = np.concatenate([inputs, inputs])
+    data = (twice, (twice[:, 0] > 0).astype(int))
+    storage = tmp_path / "studies.db"
+
+    answer = dampen.search(dampen.MLP((8,)), data, budget=2, epochs=2, seeds=2, storage=storage, ablation=False)
+
+    assert ("leakage", "high") in kinds(diagnose_answer(answer)[""])
+    assert f"Note: {answer.protocol['duplicates'][:20]}" in str(answer)
+
+
 def test_something_else_is_refused():
     with pytest.raises(DampenError, match="takes a Comparison or a SearchResult; got dict"):
         diagnose_answer({"kind": "dampen diagnosis"})

@@ -34,6 +34,7 @@ from .examples import examples
 from .found import SearchResult
 from .keeping import keep
 from .machine import machine
+from .overlap import overlap
 from .store import LeaseLost
 from .weights import forget
 from .worker import WAIT, Worker, let_go
@@ -78,6 +79,7 @@ def _made(worker: Worker, record: dict[str, Any]) -> SearchResult:
     trials = scene.store.trials(scene.study)
     trials = trials[: record.setdefault("trials", len(trials))]
     searched = worker.pace.elapsed
+    twice = overlap(scene.problem.data, fresh_seeds(scene.seed, 1)[0])
     found = best_found(trials, scene.higher, FINALISTS)
     record.setdefault("allotment", _allotment(worker, len(found)))
     allotment = Allotment(*record["allotment"])
@@ -116,7 +118,7 @@ def _made(worker: Worker, record: dict[str, Any]) -> SearchResult:
         leaders=_leaders(trials, scene.higher),
         importance=importance(trials, scene.higher),
         curve=curve,
-        protocol=_protocol(worker, trials, trained, best, searched, curve) | {"more_data": more_data},
+        protocol=_protocol(worker, trials, trained, best, searched, curve) | twice | {"more_data": more_data},
         versions=versions(),
         trials=tuple(map(_tried, trials)),
         examples=examples(scene.problem, {best: named[best]}, seeds[0]),

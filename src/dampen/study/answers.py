@@ -75,8 +75,8 @@ def _must(path: str | Path) -> str:
 def check_whole(answer: Answer) -> None:
     """Refuse a record whose parts do not belong together."""
     protocol = answer.protocol
-    needed = ("metric", "data", "model", "epochs") + (("seeds", "baseline") if isinstance(answer, Comparison) else ())
-    for name in needed:
+    own = ("seeds", "baseline") if isinstance(answer, Comparison) else ()
+    for name in ("metric", "data", "model", "epochs", "batch_size", *own):
         if name not in protocol:
             raise DampenError(f"The protocol of an answer must have {name!r}; this one has not. Run the study again.")
     unknown = {e.recipe for e in answer.evidence} - answer.recipes.keys()

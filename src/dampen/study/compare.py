@@ -11,9 +11,8 @@ from typing import Any
 
 from torch import nn
 
-from ..data.dataset import Dataset, as_dataset
-from ..data.duplicates import Duplicates, duplicates, sentence
-from ..data.split import Split, split
+from ..data.dataset import as_dataset
+from ..data.split import split
 from ..errors import DampenError
 from ..evidence import judge
 from ..models import network_for
@@ -28,6 +27,7 @@ from .comparison import Comparison, notes_of, versions
 from .cost import step_costs
 from .examples import examples
 from .machine import machine
+from .overlap import overlap
 
 SEEDS = 12
 LR_FACTORS = (1 / 3, 1.0, 3.0)
@@ -228,7 +228,6 @@ def _comparison(
     scores = {name: {k: [f.test[k] for f in all_] for k in ("metric", "loss")} for name, all_ in kept.items()}
     parts = split(problem.data, seeds[0])
     evidence = _judged(problem, kept, costs, len(parts.test) / len(parts.train)) if BASELINE in kept else ()
-    overlap = overlap_of(problem.data, parts)
     best_first = {e.recipe: kept[e.recipe][0].member.recipe for e in evidence}
     return Comparison(
         evidence=evidence,
@@ -250,8 +249,7 @@ def _comparison(
             "tune_lr": tune_lr,
             "tests_opened": tests_opened,
             "notes": list(problem.data.notes),
-            "duplicates": sentence(overlap) if overlap else "",
-            "overlap": dataclasses.asdict(overlap) if overlap else {},
+            **overlap(problem.data, seeds[0]),
             "machine": machine(problem.device),
         },
         plan=plan.to_record(),
@@ -259,12 +257,6 @@ def _comparison(
         interrupted=interrupted,
         examples=examples(problem, best_first, seeds[0]),
     )
-
-
-def overlap_of(data: Dataset, parts: Split) -> Duplicates | None:
-    """What stands in two parts of a split, None where nothing does; data on disk are too many to look through."""
-    found = None if data.on_disk else duplicates(data, parts)
-    return found if found and (found.test.found or found.validation.found) else None
 
 
 def _judged(

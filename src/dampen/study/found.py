@@ -162,6 +162,8 @@ class SearchResult:
     def __str__(self) -> str:
         parts = [self._leaders(), self._importance(), self._confirmed(), self._ablation(), self._curve()]
         wrapped = textwrap.wrap(self.conclusion, WIDTH)
+        if self.protocol.get("duplicates"):
+            wrapped += textwrap.wrap(f"Note: {self.protocol['duplicates']}", WIDTH)
         return "\n".join(["\n\n".join("\n".join(part) for part in parts if part), "", *wrapped])
 
     def _leaders(self) -> list[str]:
