@@ -1,0 +1,19 @@
+"""Rows that stand in two parts of a split, for the protocol of an answer."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from ..data.dataset import Dataset
+from ..data.duplicates import duplicates, sentence
+from ..data.split import split
+
+
+def overlap(data: Dataset, seed: int) -> dict[str, Any]:
+    """duplicates: a sentence; overlap: the counts of its record; of the split of this seed. Both are empty where no row
+    stands twice, and of data on disk, which are too many to look through."""
+    found = None if data.on_disk else duplicates(data, split(data, seed))
+    if not found or not (found.test.found or found.validation.found):
+        return {"duplicates": "", "overlap": {}}
+    return {"duplicates": sentence(found), "overlap": dataclasses.asdict(found)}
