@@ -163,7 +163,7 @@ def test_histograms_say_nothing_of_weights_that_are_not_finite():
 def test_equal_weights_lie_in_one_bin():
     (found,) = histograms({"w": torch.zeros(1, 10)})
 
-    assert found["w"]["counts"][0] == 10
+    assert sorted(found["w"]["counts"])[-2:] == [0, 10]
 
 
 def test_zeros_are_counted_over_all_layers():
