@@ -47,6 +47,7 @@ _HOMES = {
     "SearchResult": "study.found",
     "report": "reporting.page",
     "CATALOGUE": "techniques",
+    "augment_folder": "augmenting",
     "Monitor": "integrations",
     "figures": "reporting",
     "attach": "integrations",

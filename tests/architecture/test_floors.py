@@ -17,7 +17,7 @@ FLOORS = {
     **dict.fromkeys(("recipe", "presets", "settings", "recipe_file", "as_python"), 2),
     "training": 3,
     **dict.fromkeys(("evidence", "laws", "worlds"), 4),
-    "prediction": 4,
+    **dict.fromkeys(("prediction", "augmenting"), 4),
     **dict.fromkeys(("study", "cards"), 5),
     "diagnosis": 6,
     "reporting": 7,
