@@ -60,14 +60,16 @@ class Changes:
         steps = [site_of(site_of(0, _encodable(name)), f"copy {number}") for name in names]
         words = torch.tensor([[self.seed, step] for step in steps])
         change = functools.partial(self._change, look)
-        changed = torch.vmap(change)(words, torch.from_numpy(images.astype(np.float32)))
+        # Places between pixels are as fine as the type: 65,535 steps of grey ask for more than 255.
+        numbers = images.astype(np.float64 if look.dtype == np.uint16 else np.float32)
+        changed = torch.vmap(change)(words, torch.from_numpy(numbers))
         return changed.round_().clamp_(0, look.white).numpy().astype(look.dtype)
 
     def _change(self, look: Look, words: Tensor, image: Tensor) -> Tensor:
         """(C, H, W) -> (C, H, W)."""
         colours = image[:-1] if look.clear else image
         std, mean = torch.std_mean(colours, (1, 2), correction=0, keepdim=True)
-        facts = _facts(len(colours), look.white).with_tensors({"mean": mean, "std": std})
+        facts = _facts(len(colours), look.white, image.dtype).with_tensors({"mean": mean, "std": std})
         at = At(Clock(0, 1, 0, 1), facts, None, batch_size=1)
         key = key_of(words, torch.device("cpu"), known=False)
         images = image[None]
@@ -78,7 +80,7 @@ class Changes:
     def _check(self) -> None:
         """Refuse, with a sentence, what does not change images one by one, or nothing."""
         self.recipe.check(words_of("numbers", (3, 8, 8)))
-        at = At(Clock(0, 1, 0, 1), _facts(3, 255.0), None, batch_size=1)
+        at = At(Clock(0, 1, 0, 1), _facts(3, 255.0, torch.float32), None, batch_size=1)
         batch = _batch(torch.zeros(1, 3, 8, 8))
         for name, technique in self.recipe.named.items():
             others = [hook for hook in hooks_of(technique) if hook != "batch"]
@@ -120,15 +122,13 @@ def _inputs(technique: Any, images: Tensor, key: Any, at: At) -> Tensor:
 
 
 def _batch(images: Tensor) -> Batch:
-    return Batch(images, torch.zeros(1, 1), torch.ones(1))
+    return Batch(images, images.new_zeros(1, 1), images.new_ones(1))
 
 
 @functools.cache
-def _facts(num_channels: int, white: float) -> Facts:
-    one = torch.ones(1)
-    flat = torch.zeros(num_channels, 1, 1)
-    shape = (num_channels, 1, 1)
-    return Facts("numbers", 1, 1, shape, flat, flat + 1, flat, flat + white, one, one, one)
+def _facts(num_channels: int, white: float, dtype: torch.dtype) -> Facts:
+    one, flat = torch.ones(1, dtype=dtype), torch.zeros(num_channels, 1, 1, dtype=dtype)
+    return Facts("numbers", 1, 1, tuple(flat.shape), flat, flat + 1, flat, flat + white, one, one, one)
 
 
 def _encodable(name: str) -> str:

@@ -22,7 +22,7 @@ from .pictures import read, save
 from .sheet import contact_sheet
 from .sources import Source, check_apart, check_free, check_sheet, images_below, sources
 
-NUMBERS = 2**21
+NUMBERS = 2**20
 """Of images that are changed in one go: small ones together, for what an operation costs by itself."""
 MOST_THREADS = 4
 

@@ -69,7 +69,9 @@ def read(path: Path, shown: str, look: Look) -> Picture:
     """The file that `look_of` found good. Raises `DampenError` where it has changed since."""
     picture = opened(path, _picture)
     if isinstance(picture, Bad) or picture.look != look:
-        raise DampenError(f"{shown} must stay as it is while copies are made; it has changed. Start again with --force.")
+        raise DampenError(
+            f"{shown} must stay as it is while copies are made; it has changed. Start again with --force."
+        )
     return picture
 
 
@@ -99,7 +101,9 @@ def _picture(image: Any) -> Picture | Bad:
     mode = image.mode if image.mode in READ_AS else "I;16" if deep and image.mode in ("I", "I;16B") else ""
     clear = "transparency" in image.info
     if not mode or (deep and mode != "I;16") or (clear and mode == "I;16"):
-        return Bad(f"must be grey or colour of 8 bits, or grey of 16; got {_said(image, deep)}. Convert it.", broken=False)
+        return Bad(
+            f"must be grey or colour of 8 bits, or grey of 16; got {_said(image, deep)}. Convert it.", broken=False
+        )
     mode = CLEAR.get(mode, mode) if clear else READ_AS[mode]
     image.load()
     turned = image.getexif().get(ORIENTATION, 0)  # a TIFF has been turned upright by now, and says so

@@ -25,9 +25,11 @@ def contact_sheet(path: Path, files: Sequence[Source], copies: int, out_dir: Pat
 
     count, columns = min(len(files), MOST_ROWS), 1 + min(copies, MOST_COPIES)
     rows = [files[number * len(files) // count] for number in range(count)]
-    pictures = [[file.path, *(out_dir / file.copy(copy) for copy in range(1, columns))] for file in rows]
+    places = [[file.path, *(out_dir / file.copy(copy) for copy in range(1, columns))] for file in rows]
+    pictures = [[_small(place) for place in row] for row in places]
+    heights = [LINE + GAP + max(picture.height for picture in row) for row in pictures]
     head, step = GAP + 3 * LINE, SIDE + GAP
-    size = (GAP + max(columns, FEWEST_COLUMNS) * step, head + count * (step + LINE))
+    size = (GAP + max(columns, FEWEST_COLUMNS) * step, head + sum(heights))
     page = Image.new("RGB", size, PAPER)
     draw, font = ImageDraw.Draw(page), _font()
 
@@ -35,14 +37,13 @@ def contact_sheet(path: Path, files: Sequence[Source], copies: int, out_dir: Pat
         draw.text((left, top), _cut(text, draw, font, room - 2 * GAP), fill=colour, font=font)
 
     write(title, GAP, GAP, INK)
-    write(f"{count:,} of {counted(len(files), 'image')}; each with {columns - 1:,} of {copies:,}", GAP, GAP + LINE, GREY)
+    write(f"{count} of {counted(len(files), 'image')}, {columns - 1} of {copies:,} copies", GAP, GAP + LINE, GREY)
     for column in range(columns):
         write("original" if column == 0 else f"copy {column}", GAP + column * step, GAP + 2 * LINE, GREY, step)
     for number, (file, row) in enumerate(zip(rows, pictures, strict=True)):
-        top = head + number * (step + LINE)
+        top = head + sum(heights[:number])
         write(file.name, GAP, top, INK)
-        for column, place in enumerate(row):
-            picture = _small(place)
+        for column, picture in enumerate(row):
             page.paste(picture, (GAP + column * step, top + LINE), picture)
     with whole(path) as temporary:
         page.save(temporary)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..data.files import IMAGE_SUFFIXES, hidden, is_image
-from ..data.pixels import Bad, each
+from ..data.pixels import each
 from ..data.words import counted, listed, natural
 from ..errors import DampenError
 from .pictures import Look, ending, look_of
@@ -24,7 +24,7 @@ class Source(NamedTuple):
 
     def copy(self, number: int) -> str:
         """cat/photo.jpg -> cat/photo-1.jpg"""
-        return Path(self.name).with_name(f"{Path(self.name).stem}-{number}{self.ending}").as_posix()
+        return f"{os.path.splitext(self.name)[0]}-{number}{self.ending}"
 
 
 class Found(NamedTuple):
@@ -130,7 +130,9 @@ def check_free(files: Sequence[Source], copies: int, out_dir: Path, sheet: Path,
     page = os.path.abspath(sheet)
     if any(os.path.abspath(out_dir / name) == page for name in names):
         raise DampenError(f"--sheet must be a file of its own; got {str(sheet)!r}, which is a copy. Name another.")
-    there = [] if force else [str(path) for path in (*(out_dir / name for name in names), sheet) if os.path.lexists(path)]
+    there = (
+        [] if force else [str(path) for path in (*(out_dir / name for name in names), sheet) if os.path.lexists(path)]
+    )
     if there:
         raise DampenError(
             f"No file must be written over; {counted(len(there), 'file')} of that name there already: "

@@ -22,8 +22,11 @@ WORDS = {
     "noise": ("InputNoise", "stddev"),
 }
 """Which strength of which technique an option is; in the order in which the techniques act."""
-FLIPS = {"horizontal": ("horizontal_flip",), "vertical": ("vertical_flip",)}
-FLIPS["both"] = FLIPS["horizontal"] + FLIPS["vertical"]
+FLIPS = {
+    "horizontal": ("horizontal_flip",),
+    "vertical": ("vertical_flip",),
+    "both": ("horizontal_flip", "vertical_flip"),
+}
 HALF = 0.5
 """How many of the copies are mirrored."""
 
@@ -36,7 +39,7 @@ def augment(
     shift: Annotated[float | None, typer.Option(help="Moved by up to this share of the side.")] = None,
     shear: Annotated[float | None, typer.Option(help="Slanted by up to so many degrees.")] = None,
     flip: Annotated[
-        str | None, typer.Option(help="horizontal, vertical or both: every other copy is mirrored, by chance.")
+        str | None, typer.Option(help="horizontal, vertical or both: half of the copies are mirrored, by chance.")
     ] = None,
     brightness: Annotated[float | None, typer.Option(help="Changed by up to this share.")] = None,
     contrast: Annotated[float | None, typer.Option(help="Changed by up to this share.")] = None,
@@ -44,13 +47,13 @@ def augment(
     cutout: Annotated[
         float | None, typer.Option(help="A square is covered; its side is this share of the image's.")
     ] = None,
-    erasing: Annotated[
-        float | None, typer.Option(help="This share of the copies loses a rectangle to noise.")
-    ] = None,
+    erasing: Annotated[float | None, typer.Option(help="This share of the copies loses a rectangle to noise.")] = None,
     noise: Annotated[float | None, typer.Option(help="Noise, in standard deviations of the image.")] = None,
     recipe: Annotated[
         str | None,
-        typer.Option(help="Techniques that act after these: 'ElasticDeformation(alpha=20) + RandAugment', or a .toml file."),
+        typer.Option(
+            help="Techniques that act after these: 'ElasticDeformation(alpha=20) + RandAugment', or a .toml file."
+        ),
     ] = None,
     copies: Annotated[int, typer.Option(help="Of every image.")] = 4,
     seed: Annotated[int, typer.Option(help="Another seed, other copies.")] = 0,
@@ -77,7 +80,15 @@ def augment(
             progress.tell(done / total, (time.perf_counter() - began) * (total / done - 1), str(chosen))
 
         written = augment_folder(
-            in_dir, out_dir, chosen, copies=copies, seed=seed, sheet=sheet, force=force, skip_broken=skip_broken, watch=tell
+            in_dir,
+            out_dir,
+            chosen,
+            copies=copies,
+            seed=seed,
+            sheet=sheet,
+            force=force,
+            skip_broken=skip_broken,
+            watch=tell,
         )
     print(f"{chosen}; seed: {seed}\n{written}")
 
