@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -32,6 +32,24 @@ COLOURS = (ColorJitter, Cutout, RandomErasing, InputNoise)
 """What changes colours where they are."""
 
 
+class Images(NamedTuple):
+    """numbers: (N, C, H, W), of one look. mean, std: of each image's channels of colour, (N, C, 1, 1)."""
+
+    look: Look
+    numbers: Tensor
+    mean: Tensor
+    std: Tensor
+
+
+def images_of(look: Look, pixels: Sequence[np.ndarray]) -> Images:
+    """Places between pixels are as fine as the type of numbers: 65,536 greys ask for double precision."""
+    kind = np.float64 if look.dtype == np.uint16 else np.float32
+    numbers = torch.from_numpy(np.stack([image.astype(kind) for image in pixels]))
+    colours = numbers[:, :-1] if look.clear else numbers
+    std, mean = torch.std_mean(colours, (2, 3), correction=0, keepdim=True)
+    return Images(look, numbers, mean, std)
+
+
 class Changes:
     """A recipe at work on images, each by itself.
 
@@ -55,27 +73,23 @@ class Changes:
                 )
 
     @torch.no_grad()
-    def of(self, images: np.ndarray, look: Look, names: Sequence[str], number: int) -> np.ndarray:
-        """Copy `number` of images (N, C, H, W) of one look, whose names tell them apart; of the same type."""
+    def of(self, images: Images, names: Sequence[str], number: int) -> np.ndarray:
+        """Copy `number` of each image, (N, C, H, W), of the type of the originals. names: tell them apart."""
         steps = [site_of(site_of(0, _encodable(name)), f"copy {number}") for name in names]
         words = torch.tensor([[self.seed, step] for step in steps])
-        change = functools.partial(self._change, look)
-        # Places between pixels are as fine as the type: 65,535 steps of grey ask for more than 255.
-        numbers = images.astype(np.float64 if look.dtype == np.uint16 else np.float32)
-        changed = torch.vmap(change)(words, torch.from_numpy(numbers))
-        return changed.round_().clamp_(0, look.white).numpy().astype(look.dtype)
+        change = functools.partial(self._change, images.look)
+        changed = torch.vmap(change)(words, images.numbers, images.mean, images.std)
+        return changed.round_().clamp_(0, images.look.white).numpy().astype(images.look.dtype)
 
-    def _change(self, look: Look, words: Tensor, image: Tensor) -> Tensor:
+    def _change(self, look: Look, words: Tensor, image: Tensor, mean: Tensor, std: Tensor) -> Tensor:
         """(C, H, W) -> (C, H, W)."""
-        colours = image[:-1] if look.clear else image
-        std, mean = torch.std_mean(colours, (1, 2), correction=0, keepdim=True)
-        facts = _facts(len(colours), look.white, image.dtype).with_tensors({"mean": mean, "std": std})
+        facts = _facts(len(mean), look.white, image.dtype).with_tensors({"mean": mean, "std": std})
         at = At(Clock(0, 1, 0, 1), facts, None, batch_size=1)
         key = key_of(words, torch.device("cpu"), known=False)
-        images = image[None]
+        changed = image[None]
         for name, technique in self.techniques.items():
-            images = _applied(technique, images, key / name, at, look)
-        return images[0]
+            changed = _applied(technique, changed, key / name, at, look)
+        return changed[0]
 
     def _check(self) -> None:
         """Refuse, with a sentence, what does not change images one by one, or nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -10,21 +11,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from ..data.files import SHEET
 from ..data.words import counted, listed
 from ..errors import DampenError
 from ..presets import as_recipe
 from ..settings import check_count, check_seed
-from .changes import Changes
+from .changes import Changes, images_of
 from .pictures import read, save
 from .sheet import contact_sheet
 from .sources import Source, check_apart, check_free, check_sheet, images_below, sources
 
 NUMBERS = 2**20
 """Of images that are changed in one go: small ones together, for what an operation costs by itself."""
-MOST_THREADS = 4
+MOST_THREADS, NUMBERS_AT_ONCE = 4, 2**27
+"""Of large photographs fewer at a time: each number takes some twenty bytes while it is changed."""
 
 Watch = Callable[[int, int], None]
 """Called whenever images are done with (done, in all)."""
@@ -102,17 +102,18 @@ def _write(files: Sequence[Source], changes: Changes, copies: int, out_dir: Path
         (out_dir / folder).mkdir(parents=True, exist_ok=True)
 
     def write(chunk: Sequence[Source]) -> int:
-        look = chunk[0].look
+        look, names = chunk[0].look, [file.name for file in chunk]
         pictures = [read(file.path, file.name, look) for file in chunk]
-        images = np.stack([picture.pixels for picture in pictures])
+        images = images_of(look, [picture.pixels for picture in pictures])
         for number in range(1, copies + 1):
-            changed = changes.of(images, look, [file.name for file in chunk], number)
+            changed = changes.of(images, names, number)
             for file, picture, pixels in zip(chunk, pictures, changed, strict=True):
                 save(out_dir / file.copy(number), picture._replace(pixels=pixels))
         return len(chunk)
 
-    done = 0
-    with warnings.catch_warnings(), ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:
+    done, largest = 0, max(math.prod(file.look.shape) for file in files)
+    threads = max(1, min(MOST_THREADS, os.cpu_count() or 1, NUMBERS_AT_ONCE // largest))
+    with warnings.catch_warnings(), ThreadPoolExecutor(threads) as pool:
         warnings.simplefilter("ignore")  # of odd metadata; every file has been decoded before
         for count in pool.map(write, _chunks(files)):
             done += count
@@ -124,5 +125,5 @@ def _chunks(files: Sequence[Source]) -> Iterator[Sequence[Source]]:
     """Neighbours of one look, a few million numbers together."""
     for look, alike in itertools.groupby(files, key=lambda file: file.look):
         every = list(alike)
-        size = max(1, NUMBERS // int(np.prod(look.shape)))
+        size = max(1, NUMBERS // math.prod(look.shape))
         yield from (every[start : start + size] for start in range(0, len(every), size))
