@@ -52,6 +52,7 @@ _HOMES = {
     "figures": "reporting",
     "attach": "integrations",
     "rebuild": "integrations",
+    "summary": "summaries",
     "check_technique": "laws",
     "optimizer": "contracts",
 }

@@ -18,7 +18,7 @@ FLOORS = {
     "training": 3,
     **dict.fromkeys(("evidence", "laws", "worlds"), 4),
     **dict.fromkeys(("prediction", "augmenting"), 4),
-    **dict.fromkeys(("study", "cards"), 5),
+    **dict.fromkeys(("study", "cards", "summaries"), 5),
     "diagnosis": 6,
     "reporting": 7,
     **dict.fromkeys(("integrations", "cli"), 8),
