@@ -133,6 +133,26 @@ def test_somebody_s_module_is_told_and_left_as_it_is():
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in net.modules())
 
 
+def test_a_module_given_as_such_gets_no_layers_of_a_recipe():
+    net = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 2))
+
+    found = summary(net, "BatchNorm", torch.zeros(2, 4))
+
+    assert [row.path for row in found.layers] == ["(inputs)", "0", "0.norm", "1", "2"]
+    assert list(net.state_dict()) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+
+
+def test_what_a_layer_does_by_itself_stays_in_its_row():
+    net = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+
+    rows = rows_of(summary(net, None, torch.randn(3, 5, 8)))
+
+    assert rows["self_attn"].num_parameters == counted(net.self_attn)
+    assert list(rows) == [
+        *("(inputs)", "self_attn", "dropout1", "norm1", "linear1", "dropout", "linear2", "dropout2", "norm2")
+    ]
+
+
 @pytest.mark.parametrize(
     ("make", "inputs"),
     [
