@@ -94,7 +94,8 @@ def augment_folder(
 
 def _notes(others: Sequence[str], broken: Sequence[str]) -> tuple[str, ...]:
     parts = {"no images": others, "broken": broken}
-    return tuple(f"left out, {why}: {listed(names, 3)}." for why, names in parts.items() if names)
+    told = (f"left out, {why}: {listed(names, 3)}." for why, names in parts.items() if names)
+    return tuple(note.encode("utf-8", "backslashreplace").decode("utf-8") for note in told)
 
 
 def _write(files: Sequence[Source], changes: Changes, copies: int, out_dir: Path, watch: Watch | None) -> None:

@@ -126,13 +126,11 @@ def _check_names(files: Sequence[Source]) -> None:
 
 def check_free(files: Sequence[Source], copies: int, out_dir: Path, sheet: Path, force: bool) -> None:
     """Refuse to write over a file that is there, unless told to."""
-    names = [file.copy(number) for file in files for number in range(1, copies + 1)]
-    page = os.path.abspath(sheet)
-    if any(os.path.abspath(out_dir / name) == page for name in names):
+    paths = [f"{out_dir}/{file.copy(number)}" for file in files for number in range(1, copies + 1)]
+    page, place = os.path.abspath(sheet), os.path.abspath(out_dir)
+    if any(f"{place}{path.removeprefix(str(out_dir))}" == page for path in paths):
         raise DampenError(f"--sheet must be a file of its own; got {str(sheet)!r}, which is a copy. Name another.")
-    there = (
-        [] if force else [str(path) for path in (*(out_dir / name for name in names), sheet) if os.path.lexists(path)]
-    )
+    there = [] if force else [path for path in (*paths, str(sheet)) if os.path.lexists(path)]
     if there:
         raise DampenError(
             f"No file must be written over; {counted(len(there), 'file')} of that name there already: "
