@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 import torch
+from PIL import Image
+from sklearn.datasets import load_digits
 from torch import nn
 
 ROOT = Path(__file__).parents[1]
@@ -21,6 +23,8 @@ def test_the_python_blocks_run_in_order(capsys, tmp_path, monkeypatch):
         def __init__(self):
             super().__init__(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
 
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(load_digits().images[0].astype("uint8")).save(tmp_path / "photos" / "zero.png")
     model = MyNet()
     names = {
         "MyNet": MyNet,
@@ -38,7 +42,7 @@ def test_the_python_blocks_run_in_order(capsys, tmp_path, monkeypatch):
         '"Dropout + BatchNorm")': '"Dropout + BatchNorm", epochs=2)',
     }
 
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     for block in blocks:
         for long, short in shorter.items():
             block = block.replace(long, short)
@@ -51,7 +55,7 @@ def test_the_python_blocks_run_in_order(capsys, tmp_path, monkeypatch):
     assert names["labels"].shape == (90,)
     assert names["shares"].shape == (90, 3)
     assert {path.name for path in tmp_path.iterdir()} == {
-        *(".dampen", "model.safetensors", "model.pt2", "overview.png", "report.html")
+        *(".dampen", "model.safetensors", "model.pt2", "overview.png", "report.html", "photos", "copies")
     }
     assert "baseline" in capsys.readouterr().out
 

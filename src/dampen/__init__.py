@@ -47,10 +47,12 @@ _HOMES = {
     "SearchResult": "study.found",
     "report": "reporting.page",
     "CATALOGUE": "techniques",
+    "augment_folder": "augmenting",
     "Monitor": "integrations",
     "figures": "reporting",
     "attach": "integrations",
     "rebuild": "integrations",
+    "summary": "summaries",
     "check_technique": "laws",
     "optimizer": "contracts",
 }

@@ -46,7 +46,7 @@ def card(technique: type) -> dict[str, Any]:
     return {
         "name": technique.__name__,
         "room": room_of(technique) if technique in CATALOGUE else "",
-        "summary": _summary(technique),
+        "summary": summary_of(technique),
         "rule": rule,
         "notes": [part for part in paragraphs[:-1] if not part.startswith(USE)],
         "use": next((part for part in paragraphs if part.startswith(USE)), ""),
@@ -89,9 +89,9 @@ def text_of(record: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _summary(technique: type) -> str:
+def summary_of(technique: type) -> str:
     """What the first line of the technique's file says after the colon."""
-    first = (sys.modules[technique.__module__].__doc__ or "").strip().splitlines()[0]
+    first, *_ = [*(sys.modules[technique.__module__].__doc__ or "").strip().splitlines(), ""]
     return first.partition(": ")[2].rstrip(".")
 
 

@@ -99,9 +99,7 @@ class Recipe:
     def check(self, words: frozenset[str]) -> None:
         """Refuse, with a sentence, what the data and the model (their `words`) cannot give."""
         for name, technique in self.named.items():
-            for need in needs_of(technique):
-                if need != "noise" and need not in words:
-                    raise DampenError(f"{name} needs {NEEDS[need]}; this problem has none. Leave {name} out.")
+            check_needs(name, technique, words)
 
     def explain(self) -> str:
         """The timeline of a training step with this recipe's techniques in their places."""
@@ -127,6 +125,12 @@ class Recipe:
     def __str__(self) -> str:
         parts = self.techniques if self.optimizer == Adam() else (*self.techniques, self.optimizer)
         return " + ".join(_short(part) for part in parts) or "no technique"
+
+
+def check_needs(name: str, technique: Any, words: frozenset[str]) -> None:
+    for need in needs_of(technique):
+        if need != "noise" and need not in words:
+            raise DampenError(f"{name} needs {NEEDS[need]}; this problem has none. Leave {name} out.")
 
 
 def from_dict(values: Any) -> Recipe:

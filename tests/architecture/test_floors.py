@@ -17,8 +17,8 @@ FLOORS = {
     **dict.fromkeys(("recipe", "presets", "settings", "recipe_file", "as_python"), 2),
     "training": 3,
     **dict.fromkeys(("evidence", "laws", "worlds"), 4),
-    "prediction": 4,
-    **dict.fromkeys(("study", "cards"), 5),
+    **dict.fromkeys(("prediction", "augmenting"), 4),
+    **dict.fromkeys(("study", "cards", "summaries"), 5),
     "diagnosis": 6,
     "reporting": 7,
     **dict.fromkeys(("integrations", "cli"), 8),
@@ -104,7 +104,7 @@ def test_the_walk_over_imports_sees_lazy_absolute_and_relative_ones(tmp_path):
     lazy = set(rooms_of(SRC / "cli" / "compare.py"))
     absolute = set(rooms_of(SRC / "evidence" / "__init__.py"))
 
-    assert {"study", "data", "models", "recipe", "presets", "cli"} <= lazy
+    assert {"study", "data", "models", "presets", "cli"} <= lazy
     assert "evidence" in absolute
     assert {"contracts", "training"} <= set(rooms_of(SRC / "training" / "step.py"))
     assert set(rooms_of(SRC / "study" / "comparison.py")) == {"errors", "evidence", "history", "records"}
@@ -143,8 +143,10 @@ def test_parts_never_import_the_presets():
         "try:\n    main()\nexcept SystemExit as end:\n    sys.exit(end.code) if end.code else None",
         "import sys; sys.argv = ['dampen', 'compare', '--help']\nfrom dampen.cli import main\n"
         "try:\n    main()\nexcept SystemExit as end:\n    sys.exit(end.code) if end.code else None",
+        "import sys; sys.argv = ['dampen', 'augment', '--help']\nfrom dampen.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    sys.exit(end.code) if end.code else None",
     ],
-    ids=["import", "help", "compare-help"],
+    ids=["import", "help", "compare-help", "augment-help"],
 )
 def test_this_loads_no_torch(code):
     loaded = loaded_after(code)

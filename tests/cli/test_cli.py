@@ -450,6 +450,11 @@ def test_a_card_is_strict_json_too(ran, technique):
 # ------------------------------------------------------------------ options are a promise
 
 OPTIONS = {
+    "augment": {
+        *("in_dir", "out_dir", "--rotation", "--zoom", "--shift", "--shear", "--flip", "--brightness", "--contrast"),
+        *("--saturation", "--cutout", "--erasing", "--noise", "--recipe", "--copies", "--seed", "--sheet", "--force"),
+        "--skip-broken",
+    },
     "compare": {
         "data",
         "--target",

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ..errors import DampenError
+from .augment import augment
 from .compare import compare
 from .data import data
 from .diagnose import diagnose
@@ -34,6 +35,7 @@ app.command()(report)
 app.command()(diagnose)
 app.command()(train)
 app.command()(predict)
+app.command()(augment)
 app.command()(data)
 app.command()(techniques)
 

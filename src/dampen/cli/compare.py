@@ -105,13 +105,10 @@ def compare(
 
 
 def _recipe(text: str) -> Any:
-    """A recipe from a file whose name ends in .toml, or from text."""
+    """A ready-made recipe by its name, or a file or text."""
     from ..presets import ALL, BASELINE, DEFAULT
-    from ..recipe import load_recipe, parse
 
-    if text in (BASELINE, DEFAULT, ALL):
-        return text
-    return load_recipe(text) if text.endswith(".toml") else parse(text)
+    return text if text in (BASELINE, DEFAULT, ALL) else options.recipe_of(text)
 
 
 def _print(console: Any, comparison: Any) -> None:

@@ -54,6 +54,13 @@ def data_options(values: dict[str, Any]) -> dict[str, Any]:
     return {name: values[name] or () if name in ("drop", "categorical") else values[name] for name in names}
 
 
+def recipe_of(text: str) -> Any:
+    """A recipe from a file whose name ends in .toml, or from text."""
+    from ..recipe import load_recipe, parse
+
+    return load_recipe(text) if text.endswith(".toml") else parse(text)
+
+
 def network_of(model: str | None, hidden: str | None) -> Any:
     """The network of that name; None for what suits the data."""
     from .. import models

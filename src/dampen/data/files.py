@@ -18,6 +18,8 @@ PACKED_AT_MOST = 400
 """Real arrays stay below it (sparse word counts of 0.8 % reach 300); nothing but one value repeated reaches 1,000."""
 LARGEST_BYTES = 16 * 2**30
 """Everything is held in memory; a set beyond this needs another program."""
+SHEET = "contact-sheet.png"
+"""What `dampen augment` lays beside the copies it writes, for people; no image to learn from."""
 IMAGE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm", ".pbm"))
 
 
@@ -57,8 +59,8 @@ def naturally_ordered(data: Dataset) -> Dataset:
 
 
 def hidden(path: Path) -> bool:
-    """What systems leave lying about: dot files, and macOS's copies inside archives."""
-    return path.name.startswith((".", "__MACOSX")) or path.name in ("Thumbs.db", "desktop.ini")
+    """What systems leave lying about: dot files, and macOS's copies inside archives; and a contact sheet."""
+    return path.name.startswith((".", "__MACOSX")) or path.name in ("Thumbs.db", "desktop.ini", SHEET)
 
 
 def is_image(path: Path) -> bool:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -37,19 +37,22 @@ class Pixels(NamedTuple):
     kept: np.ndarray
 
 
-class _Bad(NamedTuple):
+class Bad(NamedTuple):
     """broken: cannot be decoded; else it is sound, but of a mode that is not read."""
 
     why: str
     broken: bool
 
 
+T = TypeVar("T")
+
+
 def decode(paths: Sequence[Path], shown: Callable[[Path], str], skip_broken: bool = False) -> Pixels:
     """Decode all files; `shown` names one to people. Raises `DampenError` naming the first file that is broken
     (unless `skip_broken`), the first two that differ in size or mode, and the first of a mode that is not read."""
     images, first, broken = np.empty(0, np.uint8), paths[0], {}
-    for row, result in enumerate(_decoded(paths)):
-        if isinstance(result, _Bad):
+    for row, result in enumerate(each(paths, _pixels)):
+        if isinstance(result, Bad):
             if not result.broken:
                 raise DampenError(f"{shown(paths[row])} {result.why}")
             broken[row] = result.why
@@ -73,7 +76,8 @@ def decode(paths: Sequence[Path], shown: Callable[[Path], str], skip_broken: boo
     return Pixels(images[kept] if broken else images, kept)
 
 
-def _decoded(paths: Sequence[Path]) -> Iterator[np.ndarray | _Bad]:
+def each(paths: Sequence[Path], read: Callable[[Path], T]) -> Iterator[T]:
+    """`read(path)` of every file, in order; of large ones several at a time."""
     from PIL import Image
 
     workers = min(8, os.cpu_count() or 1)
@@ -82,28 +86,37 @@ def _decoded(paths: Sequence[Path]) -> Iterator[np.ndarray | _Bad]:
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         apply = pool.map if workers > 1 and paths[0].stat().st_size >= WORTH_THREADS_BYTES else map
         for start in range(0, len(paths), CHUNK):
-            yield from apply(_pixels, paths[start : start + CHUNK])
+            yield from apply(read, paths[start : start + CHUNK])
 
 
-def _pixels(path: Path) -> np.ndarray | _Bad:
-    """(C, H, W) uint8."""
+def opened(path: Path, take: Callable[[Any], T]) -> T | Bad:
+    """What `take` makes of an image file, opened by Pillow; why not, where it cannot be decoded or holds several."""
     from PIL import Image
 
     try:
         with Image.open(path) as image:
             if getattr(image, "is_animated", False):
-                return _Bad("holds several pictures; it must hold one. Store the one that counts.", broken=False)
-            mode = READ_AS.get(image.mode)
-            if mode is None or "transparency" in image.info:
-                look = "transparency" if "transparency" in image.info else SAID.get(image.mode, f"mode {image.mode}")
-                return _Bad(
-                    f"must be grey or colour of 8 bits, without transparency; got {look}. Convert it: on which "
-                    "background, or to which range, is yours to decide.",
-                    broken=False,
-                )
-            pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+                return Bad("holds several pictures; it must hold one. Store the one that counts.", broken=False)
+            return take(image)
     except Exception as error:  # decoders of broken files raise whatever they stumble over
-        return _Bad(first_line(error).rstrip(".").replace(f" {str(path)!r}", ""), broken=True)
+        return Bad(first_line(error).rstrip(".").replace(f" {str(path)!r}", ""), broken=True)
+
+
+def _pixels(path: Path) -> np.ndarray | Bad:
+    """(C, H, W) uint8."""
+    return opened(path, _array)
+
+
+def _array(image: Any) -> np.ndarray | Bad:
+    mode = READ_AS.get(image.mode)
+    if mode is None or "transparency" in image.info:
+        look = "transparency" if "transparency" in image.info else SAID.get(image.mode, f"mode {image.mode}")
+        return Bad(
+            f"must be grey or colour of 8 bits, without transparency; got {look}. Convert it: on which background, or "
+            "to which range, is yours to decide.",
+            broken=False,
+        )
+    pixels = np.asarray(image if image.mode == mode else image.convert(mode))
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 

@@ -31,7 +31,7 @@ def _made(factory: Callable[..., nn.Module], facts: Facts, seed: int) -> nn.Modu
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
-            model = factory(facts) if _takes_facts(factory) else factory()
+            model = factory(facts) if takes_facts(factory) else factory()
         except (RuntimeError, MemoryError) as error:
             if not is_allocation_failure(error):
                 raise
@@ -55,7 +55,7 @@ def check_factory(factory: Any) -> None:
         )
 
 
-def _takes_facts(factory: Callable[..., nn.Module]) -> bool:
+def takes_facts(factory: Callable[..., nn.Module]) -> bool:
     try:
         parameters = inspect.signature(factory).parameters.values()
     except (TypeError, ValueError):

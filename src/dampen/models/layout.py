@@ -119,22 +119,28 @@ class Layout:
     def check(self, recipe: Any) -> None:
         """Refuse layers and sites that a recipe names and the network lacks."""
         for name, technique in recipe.named.items():
-            if hasattr(technique, "sites"):
-                if isinstance(technique.sites, str) and self.sites.get(technique.sites) == ():
-                    there = ", ".join(word for word, paths in self.sites.items() if paths)
-                    raise DampenError(
-                        f"{name} works on {technique.sites} ({SITES[technique.sites]}); this model has none; "
-                        f"it has {there}. Leave {name} out, or name layers with `sites`."
-                    )
-                self.site_paths(technique.sites)
-            if hasattr(technique, "layers"):
-                found = (self.inside if hasattr(technique, "trains") else self.weights)(technique.layers)
-                if not found:
-                    others = dict.fromkeys(role.module for role in self.tensors.values() if role.kind == "weight")
-                    raise DampenError(
-                        f"{name} works on weights in {technique.layers!r}; this model has none there; it has some in "
-                        f"{', '.join(others) or 'no layer'}. Name others with `layers`."
-                    )
+            self.check_named(name, technique)
+
+    def check_named(self, name: str, technique: Any) -> None:
+        """Refuse layers and sites that one technique names and the network lacks."""
+        if hasattr(technique, "sites"):
+            if isinstance(technique.sites, str) and self.sites.get(technique.sites) == ():
+                there = ", ".join(word for word, paths in self.sites.items() if paths)
+                raise DampenError(
+                    f"{name} works on {technique.sites} ({SITES[technique.sites]}); this model has none; "
+                    f"it has {there}. Leave {name} out, or name layers with `sites`."
+                )
+            self.site_paths(technique.sites)
+        if hasattr(technique, "layers") and not self.chosen(technique):
+            others = dict.fromkeys(role.module for role in self.tensors.values() if role.kind == "weight")
+            raise DampenError(
+                f"{name} works on weights in {technique.layers!r}; this model has none there; it has some in "
+                f"{', '.join(others) or 'no layer'}. Name others with `layers`."
+            )
+
+    def chosen(self, technique: Any) -> tuple[str, ...]:
+        """Names of the tensors in the `layers` of a technique: all of them where it says what trains, else weights."""
+        return (self.inside if hasattr(technique, "trains") else self.weights)(technique.layers)
 
     def _known(self, paths: Any, kind: str = "layer", words: tuple[str, ...] = ()) -> tuple[str, ...]:
         """The paths as a tuple, after a look whether each is there. words: what else a user could have written."""
@@ -154,19 +160,7 @@ def _within(path: str, parent: str | None) -> bool:
 
 def layout_of(model: nn.Module, example: Tensor) -> Layout:
     """Probe a copy of `model` with `example` inputs (at least two rows, so that batch norms can train)."""
-    probe = copy.deepcopy(model)
-    if not probe.training:
-        probe.train()
-    buffers = {name: buffer.clone() for name, buffer in probe.named_buffers()}
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        try:
-            calls = calls_of(probe, example)
-        except (RuntimeError, ValueError, TypeError, IndexError) as error:
-            shape = tuple(example.shape)
-            raise DampenError(
-                f"The model must take inputs of shape {shape}; it failed with: {first_line(error)}. "
-                "Make the first layer fit the data."
-            ) from error
+    probe, buffers, calls = watched(model, example)
     modules = dict(model.named_modules())
     hidden, activations, output = _in_order(calls)
     shapes = {INPUTS: tuple(example.shape[1:]), **{call.path: call.left for call in calls if call.left is not None}}
@@ -189,6 +183,24 @@ def layout_of(model: nn.Module, example: Tensor) -> Layout:
         joined={call.path: call.num_inputs - 1 for call in calls if call.kind == "join"},
         readers=_readers(calls),
     )
+
+
+def watched(model: nn.Module, example: Tensor) -> tuple[nn.Module, dict[str, Tensor], list[Call]]:
+    """One pass of a copy in training mode: the copy, its buffers before the pass, and what ran in it. Raises
+    `DampenError` where the model does not take the example."""
+    probe = copy.deepcopy(model)
+    if not probe.training:
+        probe.train()
+    buffers = {name: buffer.clone() for name, buffer in probe.named_buffers()}
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        try:
+            return probe, buffers, calls_of(probe, example)
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            shape = tuple(example.shape)
+            raise DampenError(
+                f"The model must take inputs of shape {shape}; it failed with: {first_line(error)}. "
+                "Make the first layer fit the data."
+            ) from error
 
 
 def _running(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> tuple[str, ...]:
