@@ -23,14 +23,14 @@ MNIST = Path(__file__).resolve().parents[2] / "shared" / "data" / "mnist"
 parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
 parser.add_argument("data", nargs="?", type=Path, default=MNIST)
 parser.add_argument("--recipe", default="Adam(lr=0.001)", help="default: no technique")
-for name, value in (("seeds", 3), ("epochs", 3), ("rows", 60_000)):
+for name, value in (("seeds", 3), ("epochs", 3), ("rows", 60_000), ("test", 10_000)):
     parser.add_argument(f"--{name}", type=int, default=value, help=f"default: {value}")
 asked = parser.parse_args()
 if not asked.data.exists():
     sys.exit(f"MNIST's IDX files must lie in {asked.data}; there is nothing.")
 
 data = dampen.open_data(asked.data)
-kept = torch.cat([torch.arange(asked.rows), data.test_rows])
+kept = torch.cat([torch.arange(asked.rows), data.test_rows[: asked.test]])
 test = torch.arange(asked.rows, len(kept))
 data = dataclasses.replace(
     data, inputs=data.inputs[kept], targets=data.targets[kept], test_rows=test,

@@ -40,10 +40,9 @@ if not asked.data.exists():
     sys.exit(f"MNIST must lie in {asked.data}, as IDX files or as train.csv and PNGs; there is nothing.")
 
 whole = dampen.open_data(asked.data)
-last = torch.arange(round(0.7 * asked.rows), asked.rows)
-data = dataclasses.replace(
-    whole, inputs=whole.inputs[: asked.rows], targets=whole.targets[: asked.rows], test_rows=last
-)
+images, targets = whole.inputs[: asked.rows], whole.targets[: asked.rows]
+last = torch.arange(round(0.7 * len(images)), len(images))
+data = dataclasses.replace(whole, inputs=images, targets=targets, test_rows=last)
 how = {"epochs": asked.epochs, "batch_size": 128}
 without = ("EarlyStopping", "ClassWeights", *(() if asked.augment else IMAGES))
 ranges = {name: pair for name, pair in RANGES.items() if name.partition(".")[0] not in without}
@@ -53,7 +52,9 @@ with tempfile.TemporaryDirectory() as folder:
         ranges=ranges, ablation=False, storage=f"{folder}/studies.db", **how,
     )  # fmt: skip
 print(found, "\n")
+tested = {}
 for part in (data, whole) if asked.augment and whole.test_rows is not None else (data,):
     fixed = dataclasses.replace(part, validation_rows=part.test_rows)  # all other rows train; it decides nothing
-    scores = [dampen.fit(NETWORK, fixed, found.recipe, seed=1000 + seed, **how).test for seed in range(asked.seeds)]
-    print(f"{len(part.inputs):,} images: {statistics.fmean(score['metric'] for score in scores):.4f}", flush=True)
+    trained = [dampen.fit(NETWORK, fixed, found.recipe, seed=1000 + seed, **how) for seed in range(asked.seeds)]
+    tested[len(part.inputs)] = statistics.fmean(network.test["metric"] for network in trained)
+    print(f"{len(part.inputs):,} images: {tested[len(part.inputs)]:.4f}", flush=True)
