@@ -32,14 +32,14 @@ parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
 parser.add_argument("data", nargs="?", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
 parser.add_argument("--sets", choices=SETS, nargs="+", default=[*SETS], help="default: both")
 parser.add_argument("--budget", default="25x", help="of each search; default: 25x (trainings)")
-for name, value in (("seeds", 12), ("epochs", 40), ("test", 2_000)):
+for name, value in (("seeds", 12), ("epochs", 40), ("images", 100), ("test", 2_000)):
     parser.add_argument(f"--{name}", type=int, default=value, help=f"default: {value}")
 asked = parser.parse_args()
 if not all((asked.data / SETS[name][0]).exists() for name in asked.sets):
     sys.exit(f"{' and '.join(SETS[name][0] for name in asked.sets)} must lie in {asked.data}; not all of it is there.")
 
 for name in asked.sets:
-    whole, count = dampen.open_data(asked.data / SETS[name][0]), SETS[name][1]
+    whole, count = dampen.open_data(asked.data / SETS[name][0]), min(asked.images, SETS[name][1])
     labels = whole.targets[: -len(whole.test_rows)].argmax(1)  # the test part comes last
     kept = torch.cat([*((labels == label).nonzero()[:count, 0] for label in range(10)), whole.test_rows[: asked.test]])
     test = torch.arange(10 * count, len(kept))

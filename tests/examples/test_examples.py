@@ -8,6 +8,7 @@ import runpy
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -20,7 +21,7 @@ MOST_LINES = 59
 
 ACCURACY = r"[01]\.\d{3,4}"
 SHORTENED = {
-    "cifar_cnn": ("--seeds 1 --epochs 1 --rows 60 --test 20", rf"plain +{ACCURACY}.*\nregularized +{ACCURACY}"),
+    "cifar_cnn": ("--seeds 1 --epochs 1 --rows 60", rf"plain +{ACCURACY}.*\nregularized +{ACCURACY}"),
     "dense_l2_dropout": (
         "--seeds 1 --epochs 1 --rows 200",
         rf"(?s)plain +training {ACCURACY}  test {ACCURACY}.*\nL2 .*\ndropout ",
@@ -34,7 +35,7 @@ SHORTENED = {
     "mnist_cocktail": ("--seeds 1 --epochs 1 --rows 400 --budget 8x", rf"confirmed[\s\S]*\n400 images: {ACCURACY}"),
     "pipeline": ("", rf"stopped after \d+ epochs; the weights of epoch \d+ serve:\naccuracy .* {ACCURACY}"),
     "small_data": (
-        "--sets mnist --seeds 2 --epochs 1 --budget 8x --test 100",
+        "--sets mnist --seeds 2 --epochs 1 --budget 8x --images 6 --test 20",
         rf"(?s)mnist baseline +{ACCURACY}.*mnist tuned .*mnist cocktail .*\nmnist: [+-]0\.\d+ \[",
     ),
 }
@@ -44,6 +45,17 @@ SHORTENED = {
 def run(name, arguments, monkeypatch):
     monkeypatch.setattr(sys, "argv", [name, *arguments])
     return runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+
+
+def few_of_cifar(path):
+    """The pack's first 60 training and 20 test images: all 60,000 take seconds to decode."""
+    whole = np.load(SHARED / "cifar10" / "cifar10_jpeg_50k_10k.npz")
+    rows = [*range(60), *range(50_000, 50_020)]
+    pieces = [whole["data"][whole["offsets"][row] : whole["offsets"][row + 1]] for row in rows]
+    offsets = np.cumsum([0, *map(len, pieces)])
+    kept = {name: whole[name] for name in ("header", "classes")}
+    np.savez(path, data=np.concatenate(pieces), offsets=offsets, labels=whole["labels"][rows], n_train=60, **kept)
+    return path
 
 
 def lines_of(path):
@@ -56,10 +68,11 @@ def test_every_script_is_run_here():
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs the shared data sets")
 @pytest.mark.parametrize("name", SHORTENED)
-def test_it_runs_and_prints_what_it_promises(name, monkeypatch, capsys):
+def test_it_runs_and_prints_what_it_promises(name, monkeypatch, capsys, tmp_path):
     arguments, printed = SHORTENED[name]
+    own = [str(few_of_cifar(tmp_path / "few.npz"))] if name == "cifar_cnn" else []
 
-    run(name, arguments.split(), monkeypatch)
+    run(name, [*own, *arguments.split()], monkeypatch)
 
     assert re.search(printed, capsys.readouterr().out)
 
