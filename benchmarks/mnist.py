@@ -1,6 +1,6 @@
 """The MNIST case study in full: six recipes under twelve seeds, augmentation on the official parts, and the cocktails.
 
-    python benchmarks/mnist.py [--seeds 12] [--parts table,official,plain,augmented] [--budget 20x] [--out FILE.json]
+    python benchmarks/mnist.py [--seeds 12] [--parts table,official,plain,augmented] [--budget 14x] [--out FILE.json]
 
 What runs are the scripts of `examples/`, with more seeds. The bars are of means over five seeds (cocktails: three), so
 they hold for more. Published figures are of single runs; augmentation was published on 60,000 / 10,000 images.
@@ -85,7 +85,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, default=12, help="of table and official; default: 12")
     parser.add_argument("--parts", default="table,official,plain,augmented", help="what to run; default: everything")
-    parser.add_argument("--budget", default="20x", help="of each search; default: 20x")
+    parser.add_argument("--budget", default="14x", help="of each search; default: 14x")
     parser.add_argument("--out", type=Path, help="a file for everything in numbers")
     asked = parser.parse_args()
     machine()

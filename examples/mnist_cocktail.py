@@ -1,14 +1,13 @@
 """The best cocktail for the case study's network, found by a search that never sees the test part.
 
-    python examples/mnist_cocktail.py [DATA] [--budget 20x] [--augment]
+    python examples/mnist_cocktail.py [DATA] [--budget 14x] [--augment]
 
-Searches on the first 34,300 training images of MNIST (a fifth of them validates), then trains what it found anew on
-all 34,300, under three seeds that no search has used, and tests on the 14,700 that follow. With --augment images may
-be changed, too; what was found then also trains on the official 60,000 and is tested on the official 10,000.
+Searches on the first 34,300 training images of MNIST (a fifth validates), then trains what it found on all of them,
+under three seeds that no search has used, and tests on the 14,700 that follow. With --augment images may be changed,
+too, and what was found also trains on the official 60,000 and is tested on the official 10,000.
 DATA: as for mnist_case_study.py.
 
-It should print accuracies near these (hand-made trials elsewhere: 0.981, 0.987, 0.990):
-    HEAD
+It should print, as the last line, an accuracy near 0.9856 (without --augment; baseline 0.9685).
 """
 
 import argparse
@@ -31,7 +30,7 @@ RANGES |= {"AdversarialTraining.epsilon": (0.02, 0.2), "WeightDecay.strength": (
 
 parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
 parser.add_argument("data", nargs="?", type=Path, default=MNIST)
-parser.add_argument("--budget", default="20x", help="e.g. 20x (trainings) or 10m; default: 20x")
+parser.add_argument("--budget", default="14x", help="e.g. 14x (trainings) or 10m; default: 14x")
 for name, value in (("seeds", 3), ("epochs", 10), ("rows", 49_000)):
     parser.add_argument(f"--{name}", type=int, default=value, help=f"default: {value}")
 parser.add_argument("--augment", action="store_true", help="images may be changed")
