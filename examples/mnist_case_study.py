@@ -6,7 +6,7 @@ DATA: MNIST's IDX files (yann.lecun.com/exdb/mnist), or a folder of PNGs with tr
 49,000 training images in file order; their last 30 % are the test part. As published, early stopping watches it,
 too, so its figure flatters. With --official 60,000 images train and the official 10,000 test.
 
-It should print accuracies near these, means of five seeds (and published single runs of a network initialised otherwise,
+It should print accuracies near these, means of five seeds (and published single runs of a net initialised otherwise,
 its pixels from 0 to 1): baseline 0.9685 (0.9699), L2 0.9709 (0.9739), L1 0.9651 (0.9667), dropout 0.9699 (0.9729),
 augmentation 0.9750 (0.9835 on 60,000 images), early stopping 0.9693 after 8.6 epochs (after 5).
 """
