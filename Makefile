@@ -13,16 +13,16 @@ test: .venv/installed   ## all tests
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 check: .venv/installed  ## lint and types
-	$(BIN)/ruff check src tests benchmarks docs
-	$(BIN)/ruff format --check src tests benchmarks docs
+	$(BIN)/ruff check src tests benchmarks docs examples
+	$(BIN)/ruff format --check src tests benchmarks docs examples
 	$(BIN)/mypy
 
 check-all: check        ## and every pair of techniques, two steps each (minutes)
 	DAMPEN_PAIRS=all $(BIN)/python -m pytest -n auto -q tests/contracts/test_pairs.py
 
 fix: .venv/installed    ## format and safe lint fixes
-	$(BIN)/ruff check --fix src tests benchmarks docs
-	$(BIN)/ruff format src tests benchmarks docs
+	$(BIN)/ruff check --fix src tests benchmarks docs examples
+	$(BIN)/ruff format src tests benchmarks docs examples
 
 bench: .venv/installed  ## every benchmark, one after the other (long)
 	for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script || exit 1; done

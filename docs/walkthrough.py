@@ -3,11 +3,13 @@
     python docs/walkthrough.py                     the table, in less than a minute
     python docs/walkthrough.py --wrong-labels 0    the same with every label right: far less to gain
     python docs/walkthrough.py --seeds 3           quicker
+    python docs/walkthrough.py --picture gap.png   and a drawing of it
 
 The networks of `dampen.reference` (NumPy, gradients by hand) learn handwritten digits from 200 images, with and
 without each technique. Some of the training labels are wrong, as in most data that people label: a network with
 enough weights learns these by heart as well, and what it gets right in training says little about new digits.
-That gap is overfitting, and what makes it smaller is regularization. The labels of the test part are right.
+The gap between training and validation is overfitting, and what makes it smaller is regularization. Validation labels
+are wrong as often as those of training, so that the two compare; those of the test part are all right.
 
 Read the code from `ROWS` on; every row of the table is one function of a few lines. The strengths were chosen on
 the validation parts of other seeds than those shown.
@@ -20,6 +22,7 @@ import math
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,6 +32,7 @@ from dampen import reference
 
 Array = Any
 NUM_TRAIN, NUM_VAL = 200, 200
+WIDTH = 78
 LR, ATTENTION_LR = 0.2, 0.1  # the scores of attention are products of weights, and jump at larger steps
 
 
@@ -245,13 +249,17 @@ ROWS = (
 )
 
 
+def parts_of(world: World) -> tuple[Part, Part, Part]:
+    return world.train, world.val, world.test
+
+
 def scores(row: Row, num_seeds: int, wrong_labels: float, num_epochs: int) -> Array:
-    """Accuracy in percent on the training and the test part, by seed: (seeds, 2)"""
+    """Accuracy in percent on training, validation and test part, by seed: (seeds, 3)"""
     found = []
     for seed in range(num_seeds):
         world = world_of(seed, wrong_labels, num_epochs)
         predict = row.fit(world)
-        found.append([100 * reference.accuracy(predict(part), part.targets) for part in (world.train, world.test)])
+        found.append([100 * reference.accuracy(predict(part), part.targets) for part in parts_of(world)])
     return np.array(found)
 
 
@@ -260,11 +268,41 @@ def with_error(values: Array) -> str:
     return f"{values.mean():+5.1f} ± {values.std(ddof=1) / math.sqrt(len(values)):3.1f}"
 
 
+def draw(found: list[tuple[Row, Array]], path: Path) -> None:
+    """A line per row of the table, from its validation to its training accuracy: the gap is its length."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.5, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    places, place = [], 0.0
+    for row, of_seeds in found:
+        place -= 1.8 if row.technique == "nothing" and places else 1.0  # a wider step between two networks
+        train, val, test = of_seeds.mean(0)
+        axes.plot([val, train], [place, place], color="0.75", linewidth=5, zorder=1, solid_capstyle="butt")
+        axes.text(
+            (val + train) / 2, place + 0.12, f"{train - val:.0f}", ha="center", va="bottom", fontsize=8, color="0.3"
+        )
+        axes.scatter(train, place, color="#d95f02", label="" if places else "training", zorder=2)
+        axes.scatter(val, place, color="#1b6ca8", label="" if places else "validation", zorder=2)
+        axes.scatter(test, place, color="black", marker="|", s=90, label="" if places else "test", zorder=3)
+        places.append(place)
+    axes.set_yticks(places, [f"{row.network}, {row.technique}" for row, _ in found])
+    axes.set_xlabel("accuracy, percent")
+    axes.set_title(
+        "What each technique does to the gap between training and validation", fontsize=10, loc="left", pad=12
+    )
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, frameon=False)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    figure.savefig(path, dpi=150)
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=5, help="how often everything is repeated (at least 2)")
     parser.add_argument("--wrong-labels", type=float, default=0.15, help="share of the training labels")
     parser.add_argument("--epochs", type=int, default=600, help="steps of gradient descent, with all rows each")
+    parser.add_argument("--picture", type=Path, help="a file to draw the gaps into, .png or .svg")
     asked = parser.parse_args(arguments)
     if asked.seeds < 2:
         parser.error("a standard error needs at least two seeds")
@@ -272,27 +310,31 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"Handwritten digits: {NUM_TRAIN} to train on, {asked.wrong_labels:.0%} of their labels wrong.")
     print(f"Accuracy in percent, means of {asked.seeds} seeds, each with its standard error.")
     print()
-    print("network       technique       training   test   gap           gain on test")
-    print("-" * 74)
-    plain = np.empty(0)
+    print("network       technique      training  valid.   gap           test  gain on test")
+    print("-" * WIDTH)
+    plain, found = np.empty(0), []
     for row in ROWS:
-        train, test = scores(row, asked.seeds, asked.wrong_labels, asked.epochs).T
+        found.append((row, scores(row, asked.seeds, asked.wrong_labels, asked.epochs)))
+        train, val, test = found[-1][1].T
         first = row.technique == "nothing"
         plain = test if first else plain
         gain = "" if first else with_error(test - plain)
-        numbers = f"{train.mean():8.1f} {test.mean():6.1f}   {with_error(train - test)}   {gain}"
-        print(f"{row.network:13} {row.technique:15} {numbers}".rstrip())
-        print(textwrap.fill(row.says, 74, initial_indent="    ", subsequent_indent="    "), flush=True)
+        numbers = f"{train.mean():8.1f} {val.mean():7.1f}   {with_error(train - val)}  {test.mean():5.1f}  {gain}"
+        print(f"{row.network:13} {row.technique:14} {numbers}".rstrip())
+        print(textwrap.fill(row.says, WIDTH, initial_indent="    ", subsequent_indent="    "), flush=True)
     print()
     print(
         textwrap.fill(
-            "Gap: training less test. Gain: on the test part, over the same network with nothing, from the same "
-            "weights and images seed by seed; less than two standard errors may be luck. A gap may fall below zero: "
-            "in training, a network that refuses to learn wrong labels is marked down for each. And a small gap "
-            "is not the aim: a technique that only lowers training accuracy has gained nothing.",
-            74,
+            "Gap: training less validation, whose labels are wrong as often. Gain: on the test part, whose labels are "
+            "right, over the same network with nothing, from the same weights and images seed by seed; less than two "
+            "standard errors may be luck. A small gap is not the aim: a technique that only lowers training accuracy "
+            "has gained nothing.",
+            WIDTH,
         )
     )
+    if asked.picture:
+        draw(found, asked.picture)
+        print(f"\nDrawn into {asked.picture}.")
 
 
 if __name__ == "__main__":

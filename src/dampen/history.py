@@ -19,8 +19,9 @@ class History:
     ours.
 
     epochs: one record per epoch with train_loss and train_metric (see `clean`), val_loss and val_metric (of the weights
-    that would serve; of several that serve together only the newest), train_loss_error and val_loss_error (standard
-    errors of these losses as means over rows), objective (mean over the epoch's steps, noise and penalties included),
+    that would serve; of several that serve together only the newest), val_score (val_metric, turned so that higher is
+    better), train_loss_error and val_loss_error (standard errors of these losses as means over rows), objective (mean
+    over the epoch's steps, noise and penalties included),
     penalty_share (of the objective), gradient_norm, weight_norm and weight_norm_l1 (L2 and L1, all tensors, last step),
     update_ratio (L2 norm of the last step over that of the weights; a `Monitor` sees no steps: of the whole epoch),
     zeros_fraction (of the weights of layers, exactly zero), dead_fraction (of hidden units, zero for every row of the

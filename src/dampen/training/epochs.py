@@ -78,7 +78,8 @@ class Training:
             losses = rows_of(outputs, targets)
             looked[f"{name}_loss"] = losses.mean(-1)
             looked[f"{name}_loss_error"] = standard_error(losses)
-            looked[f"{name}_metric"] = self.problem.metric.score(outputs, targets)
+            looked[f"{name}_metric"] = score = self.problem.metric.score(outputs, targets)
+        looked["val_score"] = score if self.problem.metric.higher_is_better else -score
         return looked
 
     def _record(self, sums: dict[str, Tensor], looked: dict[str, Tensor], seconds: float) -> None:

@@ -12,7 +12,7 @@ from dampen.history import History
 from dampen.laws import plan_for
 from dampen.techniques.epoch.early_stopping import EarlyStopping
 from dampen.training.fit import fit_pack
-from dampen.training.problem import Member
+from dampen.training.problem import Member, check_fits
 from dampen.worlds import small_problem
 
 
@@ -114,6 +114,42 @@ def test_in_standard_errors_it_walks_as_the_definition_walks(num_errors):
 
         assert [epoch for epoch, (_, better) in enumerate(said) if better][-1] == best
         assert (len(said) - 1 if said[-1][0] else None) == stop
+
+
+def test_by_the_score_it_walks_as_the_definition_walks_on_what_is_turned_round():
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        scores = np.round(0.9 - 0.5 * 0.8 ** np.arange(30) + 0.01 * rng.standard_normal(30), 2)  # with ties
+        history = [{"val_loss": -epoch, "val_score": score} for epoch, score in enumerate(scores.tolist())]
+        technique = EarlyStopping(3.0, monitor="score")
+
+        said = asked(technique.epoch, history)
+        best = max((epoch for epoch, (_, better) in enumerate(said) if better), default=-1)
+        end = len(said) - 1 if said[-1][0] else -1
+
+        agrees((end, best), expected((-scores).tolist(), 3.0))
+        rejects((end, best), expected([-epoch for epoch in range(30)], 3.0))
+
+
+@pytest.mark.parametrize(("metric", "sign"), [("accuracy", 1.0), ("log_loss", -1.0)])
+def test_a_training_that_stops_by_the_score_serves_the_epoch_of_the_best_one(metric, sign):
+    problem = dataclasses.replace(small_problem(epochs=12), metric=metric)
+    recipe = Recipe((EarlyStopping(2.0, monitor="score"),), Adam(lr=0.3))
+
+    (fitted,) = fit_pack(problem, [Member("", recipe, 1)], plan_for(problem, recipe, 1))
+
+    scores = fitted.history.column("val_score")
+    agrees(scores, [sign * value for value in fitted.history.column("val_metric")])
+    assert fitted.history.outcome == "stopped"
+    assert fitted.history.served_epoch == 1 + int(np.argmax(scores)) == len(scores) - 2
+    agrees(fitted.validation["metric"], sign * max(scores), rtol=1e-9)
+
+
+def test_standard_errors_are_of_losses_alone():
+    problem = small_problem(epochs=2)
+
+    with pytest.raises(DampenError, match="must be 'absolute' where monitor is 'score'; got 'standard_error'"):
+        check_fits(problem, Recipe((EarlyStopping(unit="standard_error", monitor="score"),)))
 
 
 # ------------------------------------------------------------------ against a state machine

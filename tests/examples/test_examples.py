@@ -1,0 +1,126 @@
+"""Every script of examples/ runs, shortened; each is short, says what it should print, and ends in a sentence where its
+data are missing."""
+
+import ast
+import csv
+import re
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import dampen
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+SCRIPTS = sorted(EXAMPLES.glob("*.py"))
+MOST_LINES = 59
+
+ACCURACY = r"[01]\.\d{3,4}"
+SHORTENED = {
+    "cifar_cnn": ("--seeds 1 --epochs 1 --rows 60", rf"plain +{ACCURACY}.*\nregularized +{ACCURACY}"),
+    "dense_l2_dropout": (
+        "--seeds 1 --epochs 1 --rows 200",
+        rf"(?s)plain +training {ACCURACY}  test {ACCURACY}.*\nL2 .*\ndropout ",
+    ),
+    "mlp_loop": ("--epochs 2", rf"(?s)validation loss .*accuracy {ACCURACY} with no technique.* with LabelSmoothing"),
+    "mnist_case_study": (
+        "--seeds 1 --epochs 1 --rows 500",
+        rf"(?s)baseline +{ACCURACY}.*L2 .*L1 .*dropout .*augmentation .*early stopping .*verdict.* seconds",
+    ),
+    "mnist_cnn": ("--seeds 1 --epochs 1 --rows 256 --test 200", rf"seed 0: {ACCURACY} .*\nmean accuracy {ACCURACY}"),
+    "mnist_cocktail": ("--seeds 1 --epochs 1 --rows 400 --budget 8x", rf"confirmed[\s\S]*\n400 images: {ACCURACY}"),
+    "pipeline": ("", rf"stopped after \d+ epochs; the weights of epoch \d+ serve:\naccuracy .* {ACCURACY}"),
+    "small_data": (
+        "--sets mnist --seeds 2 --epochs 1 --budget 8x --images 6 --test 20",
+        rf"(?s)mnist baseline +{ACCURACY}.*mnist tuned .*mnist cocktail .*\nmnist: [+-]0\.\d+ \[",
+    ),
+}
+"""Per script: arguments with which it takes seconds, and what it then prints."""
+
+
+def run(name, arguments, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [name, *arguments])
+    return runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+
+
+def few_of_cifar(path):
+    """The pack's first 60 training and 20 test images: all 60,000 take seconds to decode."""
+    whole = np.load(SHARED / "cifar10" / "cifar10_jpeg_50k_10k.npz")
+    rows = [*range(60), *range(50_000, 50_020)]
+    pieces = [whole["data"][whole["offsets"][row] : whole["offsets"][row + 1]] for row in rows]
+    offsets = np.cumsum([0, *map(len, pieces)])
+    kept = {name: whole[name] for name in ("header", "classes")}
+    np.savez(path, data=np.concatenate(pieces), offsets=offsets, labels=whole["labels"][rows], n_train=60, **kept)
+    return path
+
+
+def lines_of(path):
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def test_every_script_is_run_here():
+    assert [path.stem for path in SCRIPTS] == sorted(SHORTENED)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs the shared data sets")
+@pytest.mark.parametrize("name", SHORTENED)
+def test_it_runs_and_prints_what_it_promises(name, monkeypatch, capsys, tmp_path):
+    arguments, printed = SHORTENED[name]
+    own = [str(few_of_cifar(tmp_path / "few.npz"))] if name == "cifar_cnn" else []
+
+    run(name, [*own, *arguments.split()], monkeypatch)
+
+    assert re.search(printed, capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("name", SHORTENED)
+def test_without_its_data_it_ends_in_one_sentence(name, monkeypatch, tmp_path):
+    with pytest.raises(SystemExit) as end:
+        run(name, [str(tmp_path / "nowhere")], monkeypatch)
+
+    assert re.fullmatch(r"[A-Zc][^\n]* must lie in [^\n]*nowhere[^\n]*; [\w ]+\.", end.value.code)
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_it_is_short_and_says_what_it_should_print_and_where_its_data_come_from(path):
+    told = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+    assert len(lines_of(path)) <= MOST_LINES
+    assert f"python examples/{path.name} [DATA]" in told
+    assert re.search(rf"It should print[\s\S]*{ACCURACY}", told)
+    assert "\nDATA: " in told
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_it_takes_from_dampen_what_is_public(path):
+    allowed = {"dampen": {*dampen.__all__}, "dampen.evidence": {"judge", "verdict"}, "dampen.presets": {"PRESETS"}}
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    taken = {(n.module, a.name) for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) for a in n.names}
+    taken |= {
+        ("dampen", node.attr)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "dampen"
+    }
+
+    assert not {(module, name) for module, name in taken if module.startswith("dampen") and name not in allowed[module]}
+
+
+@pytest.mark.skipif(not (SHARED / "mnist").is_dir(), reason="needs MNIST")
+def test_the_case_study_takes_a_folder_of_pngs_with_a_table_of_labels(monkeypatch, capsys, tmp_path):
+    digits = dampen.open_data(SHARED / "mnist")
+    (tmp_path / "train").mkdir()
+    rows = [(f"{row}.png", int(digits.targets[row].argmax())) for row in range(150)]
+    for row, (name, _) in enumerate(rows):
+        Image.fromarray(digits.inputs[row, 0].numpy()).save(tmp_path / "train" / name)
+    with open(tmp_path / "train.csv", "w", newline="") as file:
+        csv.writer(file).writerows([("filename", "label"), *rows])
+
+    found = run("mnist_case_study", f"{tmp_path} --seeds 1 --epochs 1".split(), monkeypatch)
+
+    assert (found["data"].inputs == digits.inputs[:150]).all()
+    assert found["data"].test_rows.tolist() == list(range(105, 150))
+    assert "early stopping" in capsys.readouterr().out
