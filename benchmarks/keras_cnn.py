@@ -5,7 +5,10 @@
 Both: conv 32, pool, conv 64, mean over all places, dense 10; padding "same", Glorot-uniform weights, zero biases, Adam
 with lr 0.001, batches of 128, the same standardised images, as many threads. Keras has images with the channels first,
 which the torch backend runs without turning them round. Times are of training alone, `fit` to its end, Keras' without
-its first two batches, which compile; ours with evaluation and measuring included.
+its first two batches; ours with evaluation and measuring included.
+
+One thread of an AMD EPYC, torch 2.13.0, Keras 3.15.1, 2026-11-22: 0.8632 and 0.8670, -0.0038 apart with a standard
+error of 0.0062; 51 and 100 seconds a training (medians).
 """
 
 from __future__ import annotations
