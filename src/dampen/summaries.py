@@ -124,7 +124,7 @@ def summary(model: Any, recipe: Any = None, data: Any = None) -> Summary:
         found = _of_data(factory, chosen, data)
     else:
         found = _of_inputs(_module(model), chosen, given)
-    name = f"{type(model).__name__}" if isinstance(model, nn.Module) else _called(model, found.network)
+    name = type(model).__name__ if isinstance(model, nn.Module) else _called(model, found.network)
     return _summary(name, chosen, found)
 
 

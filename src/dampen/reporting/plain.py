@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..cards import card
+from ..cards import summary_of
 from ..diagnosis import KINDS, Diagnosis
 from ..evidence import Evidence, on_new_data, plain_sentence, verdict
 from ..evidence.verdict import FEWEST_SEEDS, USUAL_SEEDS, would_have_been_noticed
@@ -172,19 +172,19 @@ def _explained(answer: Answer) -> list[dict[str, str]]:
     """What was tried, one half-sentence each, best first."""
     if isinstance(answer, SearchResult):
         techniques = names_of(answer.recipes[answer.winner])
-        return [{"term": name, "text": summary_of(name)} for name in techniques[:MOST_EXPLAINED]]
+        return [{"term": name, "text": _does(name)} for name in techniques[:MOST_EXPLAINED]]
     items = []
     for e in judged(answer, answer.protocol["baseline"])[:MOST_EXPLAINED]:
         techniques = names_of(answer.recipes[e.recipe])
-        told = summary_of(techniques[0]) if len(techniques) == 1 else f"{and_(techniques)} together"
+        told = _does(techniques[0]) if len(techniques) == 1 else f"{and_(techniques)} together"
         items.append({"term": e.recipe, "text": told if techniques else "another optimizer"})
     return items
 
 
-def summary_of(name: str) -> str:
+def _does(name: str) -> str:
     """Of a technique of the catalogue, one half-sentence."""
     known = {technique.__name__: technique for technique in CATALOGUE}
-    return str(card(known[name])["summary"]) if name in known else "a technique of your own"
+    return summary_of(known[name]) if name in known else "a technique of your own"
 
 
 def _helps(answer: Answer) -> list[str]:

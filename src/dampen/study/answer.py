@@ -10,6 +10,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
+from ..data.split import split
 from ..presets import BASELINE, DEFAULT
 from ..training.fitted import Fitted
 from . import leases
@@ -79,7 +80,8 @@ def _made(worker: Worker, record: dict[str, Any]) -> SearchResult:
     trials = scene.store.trials(scene.study)
     trials = trials[: record.setdefault("trials", len(trials))]
     searched = worker.pace.elapsed
-    twice = overlap(scene.problem.data, fresh_seeds(scene.seed, 1)[0])
+    data = scene.problem.data
+    twice = overlap(data, split(data, fresh_seeds(scene.seed, 1)[0]))
     found = best_found(trials, scene.higher, FINALISTS)
     record.setdefault("allotment", _allotment(worker, len(found)))
     allotment = Allotment(*record["allotment"])

@@ -249,7 +249,7 @@ def _comparison(
             "tune_lr": tune_lr,
             "tests_opened": tests_opened,
             "notes": list(problem.data.notes),
-            **overlap(problem.data, seeds[0]),
+            **overlap(problem.data, parts),
             "machine": machine(problem.device),
         },
         plan=plan.to_record(),

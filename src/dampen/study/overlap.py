@@ -7,13 +7,13 @@ from typing import Any
 
 from ..data.dataset import Dataset
 from ..data.duplicates import duplicates, sentence
-from ..data.split import split
+from ..data.split import Split
 
 
-def overlap(data: Dataset, seed: int) -> dict[str, Any]:
-    """duplicates: a sentence; overlap: the counts of its record; of the split of this seed. Both are empty where no row
-    stands twice, and of data on disk, which are too many to look through."""
-    found = None if data.on_disk else duplicates(data, split(data, seed))
+def overlap(data: Dataset, parts: Split) -> dict[str, Any]:
+    """duplicates: a sentence; overlap: the counts of its record. Both are empty where no row stands twice, and of data
+    on disk, which are too many to look through."""
+    found = None if data.on_disk else duplicates(data, parts)
     if not found or not (found.test.found or found.validation.found):
         return {"duplicates": "", "overlap": {}}
     return {"duplicates": sentence(found), "overlap": dataclasses.asdict(found)}
