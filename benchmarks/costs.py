@@ -30,8 +30,8 @@ from dampen.models.layout import Layout
 from dampen.presets import alone
 from dampen.techniques import CATALOGUE, find, room_of
 from dampen.training.fit import able, full_plan
-from dampen.training.measure import ready, run_as, seconds_of
-from dampen.training.plan import Ability, PackPlan, make_plan, on_device, threads
+from dampen.training.measure import ready, seconds_of
+from dampen.training.plan import Ability, PackPlan, make_plan, on_device, run_as, threads
 from dampen.training.problem import Member, Problem, check_fits, check_recipe
 from dampen.training.run import Run
 from dampen.worlds import world_for

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import numbers
 import statistics
 import time
@@ -21,7 +22,8 @@ from ..recipe import Recipe
 from ..settings import BATCH_SIZE, EPOCHS, check_seed
 from ..training.fit import able, fit_pack, full_plan
 from ..training.fitted import Fitted
-from ..training.plan import Plan, on_device
+from ..training.lanes import in_lanes, spread_plan
+from ..training.plan import Ability, Plan, on_device
 from ..training.problem import Member, Problem, as_device, check_fits, check_recipe, suits
 from .comparison import Comparison, notes_of, versions
 from .cost import step_costs
@@ -47,6 +49,7 @@ def compare(
     batch_size: int = BATCH_SIZE,
     metric: str | None = None,
     tune_lr: bool = False,
+    with_default: bool = True,
     device: str = "cpu",
     precision: str = "auto",
     plan: Mapping[str, Any] | None = None,
@@ -58,7 +61,8 @@ def compare(
     model: a function that returns a fresh `nn.Module`; by default a transformer for texts, else `MLP((128, 128))`.
     data: a name, (inputs, targets), (inputs, targets, test inputs, test targets) or a `Dataset`. recipes: by name or
     in a list; each a `Recipe`, a technique, or text such as "Dropout(rate=0.3) + L2"; by default the best-known
-    techniques that suit the problem, with "all" in the list every one. Baseline and default are always there.
+    techniques that suit the problem, with "all" in the list every one. The baseline is always there, and with
+    with_default the usual recipe, "default".
     seeds: how many (they are 0, 1, 2, ...), or which. metric: accuracy, balanced_accuracy, log_loss, r2, mse.
     tune_lr: three learning rates per recipe, chosen on validation. precision: float32, bf16 (products only), or auto:
     what is measured to be faster. plan: the `plan` of an earlier answer, replayed: the same packs give the same bits.
@@ -72,10 +76,10 @@ def compare(
     dataset = as_dataset(data)
     network = model or network_for(dataset)
     problem = Problem(dataset, network, epochs, batch_size, metric, device=as_device(device), precision=precision)
-    named = _recipes(recipes, problem)
+    named = _recipes(recipes, problem, with_default)
     members = [Member(name, recipe, seed) for name, recipe in _tuned(named, tune_lr).items() for seed in chosen_seeds]
     ability = able(problem)
-    chosen = full_plan(problem, members, ability) if plan is None else _replayed(plan, members)
+    chosen = _planned(problem, members, ability) if plan is None else _replayed(plan, members)
     if on_plan is not None:
         on_plan(chosen)
     done, interrupted = _train(problem, members, chosen, watch)
@@ -105,23 +109,28 @@ def _seeds(seeds: int | Sequence[int]) -> list[int]:
     return sorted(listed)
 
 
-def _recipes(recipes: Mapping[str, Any] | Iterable[Any] | None, problem: Problem) -> dict[str, Recipe]:
+def _recipes(
+    recipes: Mapping[str, Any] | Iterable[Any] | None, problem: Problem, with_default: bool
+) -> dict[str, Recipe]:
     """Baseline and default first, then what was asked for, or what suits; all checked."""
     layout = check_fits(problem, Recipe())
     words = layout.words | problem.words
 
     def offered(all_of_them: bool) -> dict[str, Recipe]:
         found = candidates(problem.epochs, words, all_of_them)
-        return {name: recipe for name, recipe in found.items() if suits(recipe, problem, layout)}
+        asked = {name: recipe for name, recipe in found.items() if with_default or name != DEFAULT}
+        return {name: recipe for name, recipe in asked.items() if suits(recipe, problem, layout)}
 
     if recipes is None:
         return offered(all_of_them=False)
-    named = {BASELINE: baseline(), DEFAULT: default(problem.epochs, words)}
+    presets = {BASELINE: baseline(), DEFAULT: default(problem.epochs, words)}
+    named = dict(presets) if with_default else {BASELINE: presets[BASELINE]}
     if isinstance(recipes, str | Recipe) or not isinstance(recipes, Iterable):
         recipes = [recipes]
     pairs = recipes.items() if isinstance(recipes, Mapping) else ((None, recipe) for recipe in recipes)
     for given, recipe in pairs:
-        if isinstance(recipe, str) and recipe in (BASELINE, DEFAULT):
+        if isinstance(recipe, str) and recipe in presets:
+            named[recipe] = presets[recipe]
             continue
         if isinstance(recipe, str) and recipe == ALL:
             named |= offered(all_of_them=True)
@@ -166,26 +175,34 @@ def _label(name: str, factor: float) -> str:
 # ------------------------------------------------------------------ training
 
 
+def _planned(problem: Problem, members: Sequence[Member], ability: Ability) -> Plan:
+    return spread_plan(problem, members, full_plan(problem, members, ability), ability)
+
+
 def _train(problem: Problem, members: Sequence[Member], plan: Plan, watch: Watch | None) -> tuple[list[Fitted], bool]:
-    """Train pack after pack; Ctrl-C ends between two epochs with what is complete."""
-    done: list[Fitted] = []
-    total = len(members) * problem.epochs
-    finished, began = 0, time.perf_counter()
+    """Train all packs; Ctrl-C ends between two epochs with what is complete."""
+    done: dict[int, list[Fitted]] = {}
+    total, began = len(members) * problem.epochs, time.perf_counter()
+    so_far = dict.fromkeys(range(len(plan.packs)), 0)
+
+    def job(number: int, tell: Callable[[int, int], None]) -> None:
+        done[number] = fit_pack(problem, members, plan.packs[number], watch=tell)
+
+    def told(number: int, epochs: int, _all: int) -> None:
+        so_far[number] = epochs
+        share = sum(so_far.values()) / total
+        left = (time.perf_counter() - began) * (1 - share) / share
+        labels = dict.fromkeys(members[i].label for i in plan.packs[number].members)
+        if watch is not None:
+            watch(share, left, ", ".join(labels))
+
     try:
-        for pack in plan.packs:
-            labels = list(dict.fromkeys(members[i].label for i in pack.members))
-
-            def tell(so_far: int, _all: int, labels: list[str] = labels, finished: int = finished) -> None:
-                share = (finished + so_far) / total
-                left = (time.perf_counter() - began) * (1 - share) / max(share, 1e-9)
-                if watch is not None:
-                    watch(share, left, ", ".join(labels))
-
-            done += fit_pack(problem, members, pack, watch=tell)
-            finished += len(pack.members) * problem.epochs
+        in_lanes([functools.partial(job, number) for number in so_far], plan, told)
     except KeyboardInterrupt:
-        return done, True
-    return done, False
+        interrupted = True
+    else:
+        interrupted = False
+    return [fitted for number in sorted(done) for fitted in done[number]], interrupted
 
 
 def _chosen(

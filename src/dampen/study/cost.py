@@ -14,8 +14,8 @@ from ..data.dataset import as_dataset
 from ..presets import BASELINE, alone
 from ..recipe import Recipe
 from ..training.fit import able, full_plan
-from ..training.measure import ready, run_as, seconds_of
-from ..training.plan import Ability, PackPlan, make_plan, threads
+from ..training.measure import ready, seconds_of
+from ..training.plan import Ability, PackPlan, make_plan, run_as, threads
 from ..training.problem import Member, Problem
 from ..training.run import Run
 from ..worlds import EXAMPLES, world_for
@@ -31,10 +31,11 @@ TURN = 0.05
 def step_costs(
     problem: Problem, recipes: Mapping[str, Recipe], seeds: Sequence[int], how: Mapping[str, PackPlan], ability: Ability
 ) -> dict[str, float]:
-    """Median time of a training step of each recipe, packed over the seeds, relative to the baseline's. how: the
-    pack in which each recipe trained; the way that one runs counts."""
+    """Median time of a training step of each recipe, packed over the seeds (alone where all trained so), relative to
+    the baseline's. how: the pack in which each recipe trained; the way that one runs counts."""
+    together = seeds if any(len(pack.members) > 1 for pack in how.values()) else seeds[:1]
     with torch.no_grad():
-        runs = {name: _run(problem, name, recipe, seeds, how[name], ability) for name, recipe in recipes.items()}
+        runs = {name: _run(problem, name, recipe, together, how[name], ability) for name, recipe in recipes.items()}
         times = in_turns(runs, STEPS)
     medians = {name: statistics.median(all_) for name, all_ in times.items()}
     return {name: seconds / medians[BASELINE] for name, seconds in medians.items()}

@@ -23,7 +23,7 @@ from .epochs import Training
 from .fitted import Fitted
 from .measure import measured_plan
 from .memory import cut, fitting_plan
-from .plan import Ability, PackPlan, Plan, ability_of, make_plan, threads
+from .plan import ONE_AT_A_TIME, Ability, PackPlan, Plan, ability_of, make_plan, threads
 from .problem import Member, Problem, as_device, check_fits, prepare
 from .run import start
 
@@ -134,7 +134,9 @@ def _fit_pack(
     stop_after: int | None,
 ) -> list[Fitted]:
     with torch.no_grad(), threads(plan.threads):
-        training = Training(problem, members, plan, start(problem, members, plan, TRAIN_SAMPLE))
+        with ONE_AT_A_TIME:
+            run = start(problem, members, plan, TRAIN_SAMPLE)
+        training = Training(problem, members, plan, run)
         if folder is not None:
             checkpoint.restore(folder, training)
         while training.epoch < problem.epochs and len(training.run.pack):

@@ -14,12 +14,11 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from .plan import VMAP_FROM, Ability, Measured, PackPlan, Plan, threads
+from .plan import HOW, VMAP_FROM, Ability, Measured, PackPlan, Plan, run_as, threads
 from .problem import Member, Problem
 from .replay import FROM_STEPS
 from .run import Run, start
 
-HOW = ("lift", "precision", "channels_last", "threads")
 MARGIN = 0.05
 """A candidate must be this much faster than what it replaces: the plan should not hang on noise."""
 ROUNDS, STEPS, WARM_UP = 4, 3, 2
@@ -71,11 +70,6 @@ def _one_for_all(
     if "bf16" not in totals or totals["bf16"] >= (1 - MARGIN) * totals.get("float32", math.inf):
         return dict(best)
     return {size: dataclasses.replace(pack, precision="bf16") for size, pack in best.items()}
-
-
-def run_as(pack: PackPlan, other: PackPlan) -> PackPlan:
-    """The pack, run the way the other one runs."""
-    return dataclasses.replace(pack, **{field: getattr(other, field) for field in HOW})
 
 
 def _rivals(problem: Problem, pack: PackPlan, ability: Ability, field: str) -> list[PackPlan]:

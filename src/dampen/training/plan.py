@@ -8,6 +8,7 @@ same member agree to rounding, two runs of the same plan agree exactly.
 from __future__ import annotations
 
 import dataclasses
+import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -50,6 +51,15 @@ class PackPlan:
         return "vmap" if self.lift == "vmap" and size >= VMAP_FROM else "loop"
 
 
+HOW = ("lift", "precision", "channels_last", "threads")
+"""The fields of a pack's plan that say how it runs."""
+
+
+def run_as(pack: PackPlan, other: PackPlan) -> PackPlan:
+    """The pack, run the way the other one runs."""
+    return dataclasses.replace(pack, **{field: getattr(other, field) for field in HOW})
+
+
 class Measured(NamedTuple):
     """A step of a pack of this many members, run in this way, took so many milliseconds."""
 
@@ -63,31 +73,41 @@ class Measured(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """measured: what the choice of lift, precision and memory format rests on; empty where a rule decided."""
+    """measured: what the choice of lift, precision and memory format rests on; empty where a rule decided. lanes: how
+    many packs train at once."""
 
     packs: tuple[PackPlan, ...]
     measured: tuple[Measured, ...] = ()
+    lanes: int = 1
 
     def to_record(self) -> dict[str, Any]:
         return {
             "packs": [dataclasses.asdict(pack) for pack in self.packs],
             "measured": [measured._asdict() for measured in self.measured],
+            "lanes": self.lanes,
         }
 
     @staticmethod
     def from_record(record: Mapping[str, Any]) -> Plan:
         packs = [{k: tuple(v) if isinstance(v, list) else v for k, v in p.items()} for p in record["packs"]]
-        return Plan(tuple(PackPlan(**pack) for pack in packs), tuple(Measured(**m) for m in record.get("measured", ())))
+        measured = tuple(Measured(**each) for each in record.get("measured", ()))
+        return Plan(tuple(PackPlan(**pack) for pack in packs), measured, record.get("lanes", 1))
 
     def __str__(self) -> str:
         lines = [f"pack  {_HEADER}  techniques"]
         for number, pack in enumerate(self.packs):
             lines.append(f"{number:>4}  {_row(pack, len(pack.members))}  {', '.join(pack.techniques) or 'none'}")
+        if self.lanes > 1:
+            lines += ["", f"{self.lanes} packs train at once, each with threads of its own."]
         if self.measured:
             lines += ["", f"ms a step  {_HEADER}"]
         lines += [f"{m.milliseconds:>9.2f}  {_row(m, m.members)}" for m in self.measured]
         return "\n".join(lines)
 
+
+ONE_AT_A_TIME = threading.RLock()
+"""Held while a network is built (its weights come from torch's own generator) or a recording made (it looks at all that
+torch does), as packs may train in several threads."""
 
 _HEADER = "members  lift  precision  images         threads"
 

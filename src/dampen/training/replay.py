@@ -17,6 +17,7 @@ from torch.utils._pytree import tree_leaves
 from ..contracts import Batch
 from ..randomness import Key
 from . import lift
+from .plan import ONE_AT_A_TIME
 from .record import HiddenClock, Recording
 from .step import Report, gradient_of_one, weights_of_one
 
@@ -56,7 +57,8 @@ class Checked:
 
     def _try(self, args: Sequence[Any], result: Any, after: Sequence[Tensor]) -> None:
         if self.fast is None:
-            self.fast = self.record(*args, fused=self.fused)
+            with ONE_AT_A_TIME:
+                self.fast = self.record(*args, fused=self.fused)
         elif self._same(result, after, self.fast(*args)):
             self.trusted = True
         elif self.fused:  # once more, kernel by kernel
