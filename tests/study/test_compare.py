@@ -29,6 +29,13 @@ def test_baseline_and_default_are_in_every_comparison(digits):
     assert {e.recipe for e in digits.evidence} == {"default", "at off", "L2"}
 
 
+def test_the_default_can_be_left_out_and_asked_for_by_name():
+    settings = {"data": "digits", "seeds": 1, "epochs": 1, "with_default": False}
+    assert set(dampen.compare(recipes=["L2"], **settings).scores) == {"baseline", "L2"}
+    assert set(dampen.compare(recipes=["L2", "default"], **settings).scores) == {"baseline", "L2", "default"}
+    assert "default" not in dampen.compare(**settings).scores
+
+
 def test_a_technique_at_off_equals_the_baseline_exactly(digits):
     (at_off,) = [e for e in digits.evidence if e.recipe == "at off"]
 

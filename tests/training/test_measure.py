@@ -30,7 +30,7 @@ def planned(problem, times, monkeypatch, ability=ABLE, members=MEMBERS):
         asked.extend(candidates)
         return {candidate: times(candidate) for candidate in candidates}
 
-    monkeypatch.setattr(measure, "_times", told)
+    monkeypatch.setattr(measure, "step_times", told)
     return measure.measured_plan(problem, members, make_plan(problem, members, ability), ability), asked
 
 

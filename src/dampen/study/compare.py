@@ -20,10 +20,10 @@ from ..models import network_for
 from ..presets import ALL, BASELINE, DEFAULT, as_recipe, baseline, candidates, default
 from ..recipe import Recipe
 from ..settings import BATCH_SIZE, EPOCHS, check_seed
-from ..training.fit import able, fit_pack, full_plan
+from ..training.fit import able, fit_pack
 from ..training.fitted import Fitted
-from ..training.lanes import in_lanes, spread_plan
-from ..training.plan import Ability, Plan, on_device
+from ..training.lanes import fastest_plan, in_lanes
+from ..training.plan import Plan, on_device
 from ..training.problem import Member, Problem, as_device, check_fits, check_recipe, suits
 from .comparison import Comparison, notes_of, versions
 from .cost import step_costs
@@ -79,7 +79,7 @@ def compare(
     named = _recipes(recipes, problem, with_default)
     members = [Member(name, recipe, seed) for name, recipe in _tuned(named, tune_lr).items() for seed in chosen_seeds]
     ability = able(problem)
-    chosen = _planned(problem, members, ability) if plan is None else _replayed(plan, members)
+    chosen = fastest_plan(problem, members, ability) if plan is None else _replayed(plan, members)
     if on_plan is not None:
         on_plan(chosen)
     done, interrupted = _train(problem, members, chosen, watch)
@@ -173,10 +173,6 @@ def _label(name: str, factor: float) -> str:
 
 
 # ------------------------------------------------------------------ training
-
-
-def _planned(problem: Problem, members: Sequence[Member], ability: Ability) -> Plan:
-    return spread_plan(problem, members, full_plan(problem, members, ability), ability)
 
 
 def _train(problem: Problem, members: Sequence[Member], plan: Plan, watch: Watch | None) -> tuple[list[Fitted], bool]:

@@ -17,7 +17,8 @@ from typing import Any
 
 import torch
 
-from .measure import MARGIN, ready, seconds_of
+from .fit import full_plan
+from .measure import MARGIN, measured_plan, ready, seconds_of, step_times
 from .memory import SHARE, bytes_of_a_member, free_bytes
 from .plan import Ability, PackPlan, Plan, make_plan, run_as, threads
 from .problem import Member, Problem
@@ -26,9 +27,14 @@ from .run import Run
 Watch = Callable[..., None]
 LONG = 1_000
 """Steps from which on a member may train alone: a recording of its own costs as much as some fifty."""
+FEW = 4
+"""Members of the pack that is measured beside lone ones."""
 CLOSE = 1.5
 """Where looping takes so many times as long as the batched program, nobody tries whether alone is faster."""
-TURNS, STEPS = 7, 16
+HIDDEN = 0.8
+"""What steps of so small a pack do not show (more members, who rests, looks at the parts between epochs) took a quarter
+of 784-[500]x5-10 in packs of five."""
+TURNS, STEPS = 5, 16
 """A candidate takes so many turns, of so many steps of one member."""
 
 
@@ -36,35 +42,33 @@ class Stopped(Exception):
     """Raised inside a job whose news nobody waits for any more."""
 
 
-def spread_plan(problem: Problem, members: Sequence[Member], plan: Plan, ability: Ability) -> Plan:
-    """The plan, or where that is measured to be faster every member alone, as many at once as is fastest: alone nobody
-    carries what rests, and cores need not share small products."""
+def fastest_plan(problem: Problem, members: Sequence[Member], ability: Ability) -> Plan:
+    """Packs, or where that is faster every member alone, as many at once as is fastest: alone nobody carries what
+    rests, and cores need not share small products."""
+    return _spread(problem, members, ability) or full_plan(problem, members, ability)
+
+
+def _spread(problem: Problem, members: Sequence[Member], ability: Ability) -> Plan | None:
+    """Every member alone, or None where packs are faster, or training too short to find out."""
     long = problem.steps_per_epoch * problem.epochs >= LONG
-    if not long or len(members) < 2 or ability.torch_randomness or not _close(plan):
-        return plan
-    packs = [_alone(problem, members, place, pack, ability) for pack in plan.packs for place in pack.members]
-    alone = dataclasses.replace(plan, packs=tuple(sorted(packs, key=lambda pack: pack.members)))
-    candidates = [plan, *(_with_lanes(alone, lanes) for lanes in _numbers_of_lanes(problem, members, alone))]
-    times = _times(problem, members, candidates)
-    best = 0
-    for number, seconds in enumerate(times):
-        if seconds < (1 - MARGIN) * times[best]:
-            best = number
-    return candidates[best]
-
-
-def _close(plan: Plan) -> bool:
-    """Whether looping is at most somewhat slower than the batched program, wherever that was chosen."""
-    took: dict[tuple[int, str], float] = {}
-    for m in plan.measured:
-        took.setdefault((m.members, m.lift), m.milliseconds)  # the lift is tried first, all else equal
-    sizes = {len(pack.members) for pack in plan.packs if pack.lift == "vmap"}
-    return all(took.get((size, "loop"), math.inf) < CLOSE * took.get((size, "vmap"), 0.0) for size in sizes)
-
-
-def _alone(problem: Problem, members: Sequence[Member], place: int, pack: PackPlan, ability: Ability) -> PackPlan:
-    (alone,) = make_plan(problem, [members[place]], ability).packs
-    return dataclasses.replace(run_as(alone, pack), members=(place,), lift=alone.lift)
+    if not long or len(members) < 2 or ability.torch_randomness:
+        return None
+    largest = max(make_plan(problem, members, ability).packs, key=lambda pack: len(pack.members))
+    few = dataclasses.replace(largest, members=largest.members[:FEW])
+    lifts = [dataclasses.replace(few, lift=lift) for lift in ("vmap", "loop")] if few.lift == "vmap" else []
+    took = step_times(problem, members, lifts)
+    if lifts and took.get(lifts[1], math.inf) > CLOSE * took[lifts[0]]:
+        return None
+    packs = [make_plan(problem, [member], ability).packs[0] for member in members]
+    numbered = tuple(dataclasses.replace(pack, members=(place,)) for place, pack in enumerate(packs))
+    alone = measured_plan(problem, members, Plan(numbered), ability)
+    together = dataclasses.replace(run_as(few, alone.packs[0]), lift=min(took, key=took.__getitem__, default=few).lift)
+    candidates = [_with_lanes(alone, lanes) for lanes in _numbers_of_lanes(problem, members, alone)]
+    packed_seconds, *times = _times(problem, members, [Plan((together,)), *candidates])
+    if packed_seconds < HIDDEN * min(times):
+        return None
+    close = [plan for plan, seconds in zip(candidates, times, strict=True) if (1 - MARGIN) * seconds <= min(times)]
+    return close[-1]  # the more lanes, the more else goes on at once: looks at the parts, beginning and ending
 
 
 def _numbers_of_lanes(problem: Problem, members: Sequence[Member], alone: Plan) -> list[int]:
@@ -148,5 +152,6 @@ def _lane(number: int, job: Callable[[Watch], None], news: SimpleQueue[Any], sto
     except Stopped:
         pass
     except BaseException as error:  # raised where somebody waits for it
+        stop.set()
         news.put(error)
     news.put(None)

@@ -36,7 +36,7 @@ def measured_plan(problem: Problem, members: Sequence[Member], plan: Plan, abili
     runs: dict[PackPlan, Run] = {}
     for field in HOW:
         rivals = {size: _rivals(problem, pack, ability, field) for size, pack in best.items()}
-        times = {size: _times(problem, members, candidates, runs) for size, candidates in rivals.items()}
+        times = {size: step_times(problem, members, candidates, runs) for size, candidates in rivals.items()}
         for all_ in times.values():
             known |= {how: min(seconds, known.get(how, seconds)) for how, seconds in all_.items()}
         if field == "precision":
@@ -88,11 +88,15 @@ def _whatever_threads(pack: PackPlan) -> PackPlan:
     return dataclasses.replace(pack, threads=0)
 
 
-def _times(
-    problem: Problem, members: Sequence[Member], candidates: Sequence[PackPlan], runs: dict[PackPlan, Run]
+def step_times(
+    problem: Problem,
+    members: Sequence[Member],
+    candidates: Sequence[PackPlan],
+    runs: dict[PackPlan, Run] | None = None,
 ) -> dict[PackPlan, float]:
     """Seconds of a step of each candidate, the least of some turns; without those that fail. runs: those that are
     ready, whatever threads they take; the others join them."""
+    runs = {} if runs is None else runs
     turns: dict[PackPlan, list[float]] = {}
     with torch.no_grad():
         for candidate in candidates:
