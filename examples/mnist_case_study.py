@@ -27,10 +27,6 @@ class Network(torch.nn.Sequential):
         return super().forward(0.1307 + 0.3081 * standardised)  # pixels from 0 to 1, as published
 
 
-def network(facts):
-    return Network(dampen.MLP((500,) * 5)(facts))
-
-
 parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
 parser.add_argument("data", nargs="?", type=Path, default=MNIST, help="default: ../shared/data/mnist")
 for name, value in (("seeds", 5), ("epochs", 10), ("rows", 49_000)):
@@ -53,7 +49,7 @@ recipes = {
 }
 how = {"seeds": asked.seeds, "epochs": asked.epochs, "batch_size": 128, "with_default": False}
 how["watch"] = lambda share, left, _: print(f"{share:4.0%}, {left:.0f} s left ", end="\r", file=sys.stderr)
-answer = dampen.compare(network, data, recipes, **how)
+answer = dampen.compare(lambda facts: Network(dampen.MLP((500,) * 5)(facts)), data, recipes, **how)
 for name, scores in answer.scores.items():
     epochs = statistics.fmean(len(history.epochs) for history in answer.histories[name])
     print(f"{name:<16} {statistics.fmean(scores['metric']):.4f} after {epochs:.3g} epochs")
