@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import polars as pl
 import pytest
@@ -215,6 +217,13 @@ def test_the_last_rows_in_time_are_the_test_part_of_every_seed(tmp_path, form):
     assert data.protocol == "fixed test"
     assert "when" not in data.schema.groups
     assert data.describe().endswith("3 classes, split in time")
+
+
+def test_a_validation_part_that_somebody_gave_is_not_called_a_split_in_time():
+    data = load("digits")
+    assert data.describe().endswith("10 classes")
+    given = dataclasses.replace(data, validation_rows=torch.arange(100))
+    assert given.describe().endswith("10 classes, validation part given")
 
 
 @pytest.mark.parametrize(

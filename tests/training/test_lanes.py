@@ -99,6 +99,13 @@ def test_what_the_caller_raises_ends_all_jobs_at_their_next_news():
     assert len(ended) == 2
 
 
+def test_every_lane_begins_with_the_threads_of_its_packs():
+    seen = []
+    pack = PackPlan((0,), (), "loop", threads=3)
+    in_lanes([lambda _tell: seen.append(torch.get_num_threads())] * 2, plan_of(pack, pack), lambda *_: None)
+    assert seen == [3, 3]
+
+
 def test_threads_are_as_before_also_in_the_callers_thread():
     before = torch.get_num_threads()
     in_lanes([lambda _tell: torch.set_num_threads(1)] * 2, plan_of(), lambda *_: None)

@@ -79,7 +79,8 @@ class Dataset:
             shape = f"texts of up to {self.input_shape[0]} tokens, {self.num_tokens:,} words"
         parts = [f"{len(self.inputs)} rows", self.schema.describe() if self.schema else shape, kind]
         parts += ["no group in two parts"] if self.groups is not None else []
-        parts += ["split in time"] if self.validation_rows is not None else []
+        if self.validation_rows is not None:
+            parts.append("split in time" if self.schema else "validation part given")
         return f"{self.name}: {', '.join(parts)}"
 
 

@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ..data.split import split
 from ..presets import BASELINE, DEFAULT
 from ..training.fitted import Fitted
+from ..words import counted
 from . import leases
 from .batch import CONFIGURATION, Scene
 from .budget import ALWAYS, CONFIRMATION_SHARE, FINALISTS, Allotment, allot
@@ -88,7 +89,7 @@ def _made(worker: Worker, record: dict[str, Any]) -> SearchResult:
     named = candidates(scene, found[: allotment.finalists])
     seeds = fresh_seeds(scene.seed, allotment.seeds)
     tell = worker.tell(worker.expected())
-    worker.doing = f"confirming {len(named)} recipes, {len(seeds)} fresh seeds"
+    worker.doing = f"confirming {len(named)} recipes, {counted(len(seeds), 'fresh seed')}"
     trained = train(scene, record, "finalists", named, seeds, tell)
     best = winner(scene, trained)
     apart = worker.besides.ablation and best not in (BASELINE, DEFAULT)

@@ -17,6 +17,7 @@ from ..presets import BASELINE, DEFAULT
 from ..recipe import Recipe, from_dict
 from ..records import read, strict
 from ..settings import Settings
+from ..words import counted
 from .comparison import WIDTH, WITHOUT, gain, number, p_in_words
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ class SearchResult:
         else:
             told = [f"Of {configurations} configurations searched, {self.winner} is best under fresh seeds."]
         if self.protocol["seeds_confirmed"] < FEWEST_SEEDS:
-            few = f"With {self.protocol['seeds_confirmed']} fresh seeds nothing can be said of its gain"
+            few = f"With {counted(self.protocol['seeds_confirmed'], 'fresh seed')} nothing can be said of its gain"
             return f"{told[0]} {few}; six are the fewest that can tell."
         told += [f"Over the {e.baseline}: {sentence(e)}" for e in self.evidence]
         return " ".join(told)
@@ -191,7 +192,7 @@ class SearchResult:
         seeds = self.protocol["seeds_confirmed"]
         metric = self.protocol["metric"]
         head = (
-            f"{'confirmed, ' + str(seeds) + ' fresh seeds':<{FIRST}} {'validation':>10} {'test':>8}  over the baseline"
+            f"{'confirmed, ' + counted(seeds, 'fresh seed'):<{FIRST}} {'validation':>10} {'test':>8}  over the baseline"
         )
         lines = [head, "-" * len(head)]
         against = {e.recipe: e for e in self.evidence if e.baseline == BASELINE}
