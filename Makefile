@@ -10,7 +10,7 @@ demo: .venv/installed   ## the main job on real data: which regularization pays 
 	$(BIN)/dampen compare digits --report .dampen/demo-report.html $(DEMO)
 
 test: .venv/installed   ## all tests
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m pytest -n auto --dist loadscope
 
 check: .venv/installed  ## lint and types
 	$(BIN)/ruff check src tests benchmarks docs examples

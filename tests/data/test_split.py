@@ -10,7 +10,7 @@ from tabular_sets import wine
 
 from dampen import DampenError
 from dampen.data import load, load_table, split
-from dampen.data.dataset import from_arrays
+from dampen.data.dataset import as_dataset, from_arrays
 from dampen.data.split import with_outer, with_share
 
 WINE, DIABETES = load_wine(), load_diabetes()
@@ -217,6 +217,19 @@ def test_the_last_rows_in_time_are_the_test_part_of_every_seed(tmp_path, form):
     assert data.protocol == "fixed test"
     assert "when" not in data.schema.groups
     assert data.describe().endswith("3 classes, split in time")
+
+
+@pytest.mark.parametrize("part", ["test_rows", "validation_rows"])
+@pytest.mark.parametrize(("rows", "told"), [([0, 1797], "0 to 1797"), ([-1, 5], "-1 to 5")])
+def test_rows_of_a_part_must_be_there(part, rows, told):
+    with pytest.raises(DampenError, match=rf"Dataset\.{part} must be numbers of its 1797 rows, .*; got {told}\."):
+        as_dataset(dataclasses.replace(load("digits"), **{part: torch.tensor(rows)}))
+
+
+def test_inputs_are_not_cut_without_their_targets():
+    data = load("digits")
+    with pytest.raises(DampenError, match="as many rows; got 100 and 1797"):
+        as_dataset(dataclasses.replace(data, inputs=data.inputs[:100]))
 
 
 def test_a_validation_part_that_somebody_gave_is_not_called_a_split_in_time():

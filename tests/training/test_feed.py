@@ -1,5 +1,7 @@
 """Batches are the same, resident or gathered ahead, as floats or kept as bytes."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from dampen import MLP, Dropout, fit
 from dampen.data.dataset import from_arrays
 from dampen.errors import DampenError
 from dampen.training.feed import AHEAD, Feed
+from dampen.training.problem import Problem
 
 CPU = torch.device("cpu")
 
@@ -75,3 +78,10 @@ def test_token_ids_stay_whole_numbers_in_every_batch(on_disk):
 
     assert (inputs.dtype, targets.dtype) == (torch.int64, torch.float32)
     agrees(inputs, ids[torch.tensor([[3, 1], [89, 3]])], rtol=0, atol=0)
+
+
+def test_an_example_has_no_more_rows_than_there_are():
+    data = from_arrays(*arrays())
+    few = dataclasses.replace(data, inputs=data.inputs[:3], targets=data.targets[:3])
+    assert len(Problem(few, MLP((4,))).example(4)) == 3
+    assert len(Problem(data, MLP((4,))).example(4)) == 4

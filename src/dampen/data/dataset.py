@@ -106,6 +106,7 @@ def as_dataset(data: Any) -> Dataset:
     """A data set from its name or path, from (inputs, targets), or from (inputs, targets, test inputs, test
     targets)."""
     if isinstance(data, Dataset):
+        _check_parts(data)
         return data
     if isinstance(data, str | Path):
         from .open import open_data
@@ -117,6 +118,20 @@ def as_dataset(data: Any) -> Dataset:
         "data must be a name, a path, a Dataset, (inputs, targets) or (inputs, targets, test inputs, test targets); "
         f"got {type(data).__name__}."
     )
+
+
+def _check_parts(data: Dataset) -> None:
+    """What `dataclasses.replace` may have put together."""
+    count = len(data.inputs)
+    if len(data.targets) != count:
+        raise DampenError(f"inputs and targets must have as many rows; got {count} and {len(data.targets)}.")
+    for name in ("test_rows", "validation_rows"):
+        rows = getattr(data, name)
+        if rows is not None and len(rows) and not (rows.min() >= 0 and rows.max() < count):
+            raise DampenError(
+                f"Dataset.{name} must be numbers of its {count} rows, from 0 to {count - 1}; got {int(rows.min())} "
+                f"to {int(rows.max())}. Replace it together with inputs and targets."
+            )
 
 
 def from_arrays(

@@ -74,8 +74,8 @@ class Problem:
         return self.feed.targets
 
     def example(self, count: int) -> Tensor:
-        """The first inputs, (count, ...), as a network gets them."""
-        return self.feed.take(torch.arange(count, device=self.device)[None])[0][0]
+        """The first inputs, (count, ...), or as many as there are, as a network gets them."""
+        return self.feed.take(torch.arange(min(count, len(self.data.inputs)), device=self.device)[None])[0][0]
 
     @property
     def words(self) -> frozenset[str]:
