@@ -7,7 +7,7 @@ under three seeds that no search has used, and tests on the 14,700 that follow. 
 too, and what was found also trains on the official 60,000 and is tested on the official 10,000.
 DATA: as for mnist_case_study.py.
 
-It should print, as the last line, an accuracy near 0.9856 (without --augment; baseline 0.9685).
+It should print, as the last line, an accuracy near 0.9856 (baseline 0.9685); with --augment 0.9863 and 0.9910.
 """
 
 import argparse
