@@ -1,6 +1,6 @@
 """Is a cocktail better than a well-tuned baseline where images are few? 50 a class of CIFAR-10, 100 a class of MNIST.
 
-    python examples/small_data.py [DATA] [--sets mnist] [--budget 25x] [--seeds 12]
+    python examples/small_data.py [DATA] [--sets mnist] [--budget 15x] [--seeds 12]
 
 Two searches on one budget: learning rate and decay alone ("tuned"), and the well-known techniques ("cocktail"). Both
 and the plain baseline train under fresh seeds; the verdict is of cocktail against tuned on 2,000 official test images
@@ -31,7 +31,7 @@ NETWORK = dampen.CNN((32, 64))
 parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
 parser.add_argument("data", nargs="?", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
 parser.add_argument("--sets", choices=SETS, nargs="+", default=[*SETS], help="default: both")
-parser.add_argument("--budget", default="25x", help="of each search; default: 25x (trainings)")
+parser.add_argument("--budget", default="15x", help="of each search; default: 15x (trainings)")
 for name, value in (("seeds", 12), ("epochs", 40), ("images", 100), ("test", 2_000)):
     parser.add_argument(f"--{name}", type=int, default=value, help=f"default: {value}")
 asked = parser.parse_args()

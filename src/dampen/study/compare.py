@@ -61,8 +61,8 @@ def compare(
     model: a function that returns a fresh `nn.Module`; by default a transformer for texts, else `MLP((128, 128))`.
     data: a name, (inputs, targets), (inputs, targets, test inputs, test targets) or a `Dataset`. recipes: by name or
     in a list; each a `Recipe`, a technique, or text such as "Dropout(rate=0.3) + L2"; by default the best-known
-    techniques that suit the problem, with "all" in the list every one. The baseline is always there, and with
-    with_default the usual recipe, "default".
+    techniques that suit the problem, with "all" in the list every one. The baseline is always there;
+    with_default: whether the usual recipe, "default", is, too.
     seeds: how many (they are 0, 1, 2, ...), or which. metric: accuracy, balanced_accuracy, log_loss, r2, mse.
     tune_lr: three learning rates per recipe, chosen on validation. precision: float32, bf16 (products only), or auto:
     what is measured to be faster. plan: the `plan` of an earlier answer, replayed: the same packs give the same bits.

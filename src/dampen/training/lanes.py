@@ -32,8 +32,8 @@ FEW = 4
 CLOSE = 1.5
 """Where looping takes so many times as long as the batched program, nobody tries whether alone is faster."""
 HIDDEN = 0.8
-"""What steps of so small a pack do not show (more members, who rests, looks at the parts between epochs) took a quarter
-of 784-[500]x5-10 in packs of five."""
+"""So much faster packs must be: a few steps of so small a pack show neither those who rest in a merged one (in one of
+fifteen a fifth) nor what else goes on at once in lanes."""
 TURNS, STEPS = 5, 16
 """A candidate takes so many turns, of so many steps of one member."""
 
