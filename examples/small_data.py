@@ -7,8 +7,8 @@ and the plain baseline train under fresh seeds; the verdict is of cocktail again
 that no search has seen, with its 95 % interval.
 DATA: a folder with mnist/ (IDX files) and cifar10/cifar10_jpeg_50k_10k.npz (shared/data/README.md).
 
-It has not been run in full yet. It should print, with --sets mnist --budget 8x --seeds 6 --epochs 10, whose searches
-are too short to find anything: baseline 0.3977, tuned 0.5722, cocktail 0.3977.
+It should print, with --sets mnist: baseline 0.7269, tuned 0.8684, cocktail 0.8372: harmful, -0.0312 [-0.0455, -0.0162].
+The longer search space found a smaller learning rate in the same time. CIFAR-10 has not been run in full yet.
 """
 
 import argparse
