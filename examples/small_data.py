@@ -8,7 +8,7 @@ that no search has seen, with its 95 % interval.
 DATA: a folder with mnist/ (IDX files) and cifar10/cifar10_jpeg_50k_10k.npz (shared/data/README.md).
 
 It should print, with --sets mnist: baseline 0.7269, tuned 0.8684, cocktail 0.8372: harmful, -0.0312 [-0.0455, -0.0162].
-The longer search space found a smaller learning rate in the same time. CIFAR-10 has not been run in full yet.
+The wider search found a smaller learning rate in the same time. CIFAR-10 has not been run in full yet.
 """
 
 import argparse

@@ -58,6 +58,20 @@ def test_as_many_jobs_run_at_once_as_there_are_lanes_and_news_come_to_the_caller
     assert set(where[5:]) == {here}
 
 
+def endless(ended):
+    """A job that notes its end."""
+
+    def job(tell):
+        try:
+            while True:
+                time.sleep(0.005)
+                tell()
+        finally:
+            ended.append(True)
+
+    return job
+
+
 def test_what_a_job_raises_comes_out_when_the_others_have_ended():
     ended = []
 
@@ -65,29 +79,13 @@ def test_what_a_job_raises_comes_out_when_the_others_have_ended():
         time.sleep(0.02)
         raise ValueError("no")
 
-    def endless(tell):
-        try:
-            while True:
-                time.sleep(0.005)
-                tell()
-        finally:
-            ended.append(True)
-
     with pytest.raises(ValueError, match="no"):
-        in_lanes([endless, fails, endless], plan_of(), lambda *_: None)
+        in_lanes([endless(ended), fails, endless(ended)], plan_of(), lambda *_: None)
     assert ended == [True]  # the third never began
 
 
 def test_what_the_caller_raises_ends_all_jobs_at_their_next_news():
     told, ended = [], []
-
-    def endless(tell):
-        try:
-            while True:
-                time.sleep(0.005)
-                tell()
-        finally:
-            ended.append(True)
 
     def interrupts(number):
         told.append(number)
@@ -95,7 +93,7 @@ def test_what_the_caller_raises_ends_all_jobs_at_their_next_news():
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        in_lanes([endless] * 3, plan_of(), interrupts)
+        in_lanes([endless(ended)] * 3, plan_of(), interrupts)
     assert len(ended) == 2
 
 
@@ -108,7 +106,8 @@ def test_every_lane_begins_with_the_threads_of_its_packs():
 
 def test_threads_are_as_before_also_in_the_callers_thread():
     before = torch.get_num_threads()
-    in_lanes([lambda _tell: torch.set_num_threads(1)] * 2, plan_of(), lambda *_: None)
+    pack = PackPlan((0,), (), "loop", threads=3)
+    in_lanes([lambda _tell: torch.set_num_threads(2)] * 2, plan_of(pack, pack), lambda *_: None)
     assert torch.get_num_threads() == before
 
 

@@ -123,8 +123,7 @@ def as_dataset(data: Any) -> Dataset:
 def _check_parts(data: Dataset) -> None:
     """What `dataclasses.replace` may have put together."""
     count = len(data.inputs)
-    if len(data.targets) != count:
-        raise DampenError(f"inputs and targets must have as many rows; got {count} and {len(data.targets)}.")
+    _check_as_many(data.inputs, data.targets)
     for name in ("test_rows", "validation_rows"):
         rows = getattr(data, name)
         if rows is not None and len(rows) and not (rows.min() >= 0 and rows.max() < count):
@@ -222,9 +221,13 @@ def _finite(values: np.ndarray, what: str) -> np.ndarray:
     return short
 
 
-def _check_shapes(inputs: np.ndarray, targets: np.ndarray) -> None:
+def _check_as_many(inputs: Any, targets: Any) -> None:
     if len(inputs) != len(targets):
         raise DampenError(f"inputs and targets must have as many rows; got {len(inputs)} and {len(targets)}.")
+
+
+def _check_shapes(inputs: np.ndarray, targets: np.ndarray) -> None:
+    _check_as_many(inputs, targets)
     if len(inputs) < 2 * NUM_PARTS:
         raise DampenError(
             f"data must have at least {2 * NUM_PARTS} rows, two for each of training, validation and test part; "

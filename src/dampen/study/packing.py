@@ -20,6 +20,7 @@ from ..training.plan import (
     Measured,
     PackPlan,
     Plan,
+    each_alone,
     make_plan,
     threads,
 )
@@ -75,8 +76,7 @@ class Packing:
         """Packs of who can train together and gains by it; members are positions in `indexes`."""
         chosen = [members[i] for i in indexes]
         if self.apart:
-            alone = [make_plan(problem, [member], self.ability).packs[0] for member in chosen]
-            return [dataclasses.replace(pack, members=(place,)) for place, pack in enumerate(alone)]
+            return each_alone(problem, chosen, self.ability)
         return list(make_plan(problem, chosen, self.ability, merge_below=JOIN_BELOW, riding_share=0.0).packs)
 
     def probed(self, problem: Problem, members: Sequence[Member], packs: Sequence[PackPlan]) -> tuple[float, float]:

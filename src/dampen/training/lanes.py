@@ -18,9 +18,9 @@ from typing import Any
 import torch
 
 from .fit import full_plan
-from .measure import MARGIN, measured_plan, ready, seconds_of, step_times
+from .measure import MARGIN, measured_plan, ready, seconds_of, step_times, whatever_threads
 from .memory import SHARE, bytes_of_a_member, free_bytes
-from .plan import Ability, PackPlan, Plan, make_plan, run_as, threads
+from .plan import Ability, PackPlan, Plan, each_alone, make_plan, run_as, threads
 from .problem import Member, Problem
 from .run import Run
 
@@ -32,8 +32,8 @@ FEW = 4
 CLOSE = 1.5
 """Where looping takes so many times as long as the batched program, nobody tries whether alone is faster."""
 HIDDEN = 0.8
-"""So much faster packs must be: a few steps of so small a pack show neither those who rest in a merged one (in one of
-fifteen a fifth) nor what else goes on at once in lanes."""
+"""So much faster packs must be: a few steps of so small a pack show neither those who rest in a merged one nor what else
+goes on at once in lanes. Chosen by eye."""
 TURNS, STEPS = 5, 16
 """A candidate takes so many turns, of so many steps of one member."""
 
@@ -59,9 +59,7 @@ def _spread(problem: Problem, members: Sequence[Member], ability: Ability) -> Pl
     took = step_times(problem, members, lifts)
     if lifts and took.get(lifts[1], math.inf) > CLOSE * took[lifts[0]]:
         return None
-    packs = [make_plan(problem, [member], ability).packs[0] for member in members]
-    numbered = tuple(dataclasses.replace(pack, members=(place,)) for place, pack in enumerate(packs))
-    alone = measured_plan(problem, members, Plan(numbered), ability)
+    alone = measured_plan(problem, members, Plan(tuple(each_alone(problem, members, ability))), ability)
     together = dataclasses.replace(run_as(few, alone.packs[0]), lift=min(took, key=took.__getitem__, default=few).lift)
     candidates = [_with_lanes(alone, lanes) for lanes in _numbers_of_lanes(problem, members, alone)]
     packed_seconds, *times = _times(problem, members, [Plan((together,)), *candidates])
@@ -89,18 +87,18 @@ def _with_lanes(plan: Plan, lanes: int) -> Plan:
 
 def _times(problem: Problem, members: Sequence[Member], candidates: Sequence[Plan]) -> list[float]:
     """Seconds of a step of one member by each candidate, the median of some turns."""
-    runs: dict[PackPlan, Run] = {}  # threads are no matter of what is made ready
+    runs: dict[PackPlan, Run] = {}
     with torch.no_grad():
         for plan in candidates:
             for pack in plan.packs[: plan.lanes]:
-                how = dataclasses.replace(pack, threads=0)
+                how = whatever_threads(pack)
                 runs[how] = runs.get(how) or ready(problem, members, how)
 
     def seconds(plan: Plan) -> float:
         packs = plan.packs[: plan.lanes]
         trained = sum(len(pack.members) for pack in packs)
         count = math.ceil(STEPS / trained)
-        jobs = [functools.partial(_steps, runs[dataclasses.replace(p, threads=0)], p.threads, count) for p in packs]
+        jobs = [functools.partial(_steps, runs[whatever_threads(p)], p.threads, count) for p in packs]
         began = time.perf_counter()
         in_lanes(jobs, plan, lambda *_: None)
         return (time.perf_counter() - began) / (count * trained)

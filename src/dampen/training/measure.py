@@ -43,7 +43,7 @@ def measured_plan(problem: Problem, members: Sequence[Member], plan: Plan, abili
             best = _one_for_all(best, times, sizes)
         else:
             best = {size: _winner(best[size], all_) for size, all_ in times.items()}
-        stay = {_whatever_threads(pack) for pack in best.values()}
+        stay = {whatever_threads(pack) for pack in best.values()}
         runs = {how: run for how, run in runs.items() if how in stay}
     measured = [
         Measured(len(how.members), how.lift, how.precision, how.channels_last, how.threads, 1e3 * seconds)
@@ -84,7 +84,8 @@ def _rivals(problem: Problem, pack: PackPlan, ability: Ability, field: str) -> l
     return [pack, *(dataclasses.replace(pack, **{field: choice}) for choice in others)] if others else []
 
 
-def _whatever_threads(pack: PackPlan) -> PackPlan:
+def whatever_threads(pack: PackPlan) -> PackPlan:
+    """The pack as it is made ready: threads only matter once it runs."""
     return dataclasses.replace(pack, threads=0)
 
 
@@ -100,7 +101,7 @@ def step_times(
     turns: dict[PackPlan, list[float]] = {}
     with torch.no_grad():
         for candidate in candidates:
-            how = _whatever_threads(candidate)
+            how = whatever_threads(candidate)
             try:
                 runs[how] = runs.get(how) or ready(problem, members, how)
                 turns[candidate] = []
@@ -111,7 +112,7 @@ def step_times(
         for _ in range(ROUNDS):
             for candidate, seconds in turns.items():
                 with threads(candidate.threads):
-                    seconds.append(seconds_of(runs[_whatever_threads(candidate)], STEPS))
+                    seconds.append(seconds_of(runs[whatever_threads(candidate)], STEPS))
             if time.perf_counter() - began > ENOUGH * len(turns):
                 break
     return {candidate: min(seconds) for candidate, seconds in turns.items()}

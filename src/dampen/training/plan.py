@@ -152,6 +152,12 @@ def make_plan(
     return Plan(tuple(packs))
 
 
+def each_alone(problem: Problem, members: Sequence[Member], ability: Ability) -> list[PackPlan]:
+    """A pack for every member, in order."""
+    packs = [make_plan(problem, [member], ability).packs[0] for member in members]
+    return [dataclasses.replace(pack, members=(place,)) for place, pack in enumerate(packs)]
+
+
 def on_device(technique: Any) -> bool:
     """Whether a technique is part of the program, and not only of what the host decides per member."""
     return touches(technique, "trains") or any(hook not in ON_HOST for hook in hooks_of(technique))
