@@ -32,8 +32,8 @@ FEW = 4
 CLOSE = 1.5
 """Where looping takes so many times as long as the batched program, nobody tries whether alone is faster."""
 HIDDEN = 0.8
-"""So much faster packs must be: a few steps of so small a pack show neither who rests in a merged one nor what else goes
-on at once in lanes. Chosen by eye."""
+"""So much faster packs must be: a few steps of so small a pack show neither who rests in a merged one nor what else
+goes on at once in lanes. Chosen by eye."""
 TURNS, STEPS = 5, 16
 """A candidate takes so many turns, of so many steps of one member."""
 
