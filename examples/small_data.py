@@ -1,14 +1,14 @@
 """Is a cocktail better than a well-tuned baseline where images are few? 50 a class of CIFAR-10, 100 a class of MNIST.
 
-    python examples/small_data.py [DATA] [--sets mnist] [--budget 15x] [--seeds 12]
+    python examples/small_data.py [DATA] [--sets mnist] [--budget 25x] [--seeds 12]
 
-Two searches on one budget: learning rate and decay alone ("tuned"), and the well-known techniques ("cocktail"). Both
-and the plain baseline train under fresh seeds; the verdict is of cocktail against tuned on 2,000 official test images
+Two searches on one budget: learning rate and decay alone ("tuned"), and the well-known techniques around batch norm
+and one-cycle ("cocktail"). Both and the plain baseline train under fresh seeds; the verdict is of cocktail against tuned on 2,000 official test images
 that no search has seen, with its 95 % interval.
 DATA: a folder with mnist/ (IDX files) and cifar10/cifar10_jpeg_50k_10k.npz (shared/data/README.md).
 
-It should print, with --sets mnist: baseline 0.7269, tuned 0.8684, cocktail 0.8372: harmful, -0.0312 [-0.0455, -0.0162].
-The wider search found a smaller learning rate in the same time. CIFAR-10 has not been run in full yet.
+It should print of MNIST: baseline 0.7269, tuned 0.8590, cocktail 0.9087: +0.0497 [+0.0288, +0.0701], real gain; of
+CIFAR-10: 0.3211, 0.3408, 0.3833: +0.0425 [+0.0279, +0.0555], real gain.
 """
 
 import argparse
@@ -26,12 +26,12 @@ from dampen.presets import PRESETS
 
 SETS = {"cifar10": ("cifar10/cifar10_jpeg_50k_10k.npz", 50), "mnist": ("mnist", 100)}
 PLAIN = {"always": ["WeightDecay"], "without": {*PRESETS["quick"]} - {"WeightDecay"}}
-NETWORK = dampen.CNN((32, 64))
+NETWORK, RATES = dampen.CNN((32, 64)), {"optimizer.lr": (1e-3, 3e-2)}
 
 parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
 parser.add_argument("data", nargs="?", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
 parser.add_argument("--sets", choices=SETS, nargs="+", default=[*SETS], help="default: both")
-parser.add_argument("--budget", default="15x", help="of each search; default: 15x (trainings)")
+parser.add_argument("--budget", default="25x", help="of each search; default: 25x (trainings)")
 for name, value in (("seeds", 12), ("epochs", 40), ("images", 100), ("test", 2_000)):
     parser.add_argument(f"--{name}", type=int, default=value, help=f"default: {value}")
 asked = parser.parse_args()
@@ -45,10 +45,10 @@ for name in asked.sets:
     test = torch.arange(10 * count, len(kept))
     data = dataclasses.replace(whole, inputs=whole.inputs[kept], targets=whole.targets[kept], test_rows=test)
     how, recipes, scores, rows = {"epochs": asked.epochs, "batch_size": 32}, {"baseline": dampen.Recipe()}, {}, {}
-    for who, space in {"tuned": PLAIN, "cocktail": {}}.items():
+    for who, space in {"tuned": PLAIN, "cocktail": {"always": ["BatchNorm", "OneCycle"]}}.items():
         with tempfile.TemporaryDirectory() as folder:
-            search = {"budget": asked.budget, "seeds": 2, "ablation": False, "storage": f"{folder}/s.db", **space}
-            recipes[who] = dampen.search(NETWORK, data, **search, **how).recipe
+            search = {"budget": asked.budget, "seeds": 2, "ablation": False, "storage": f"{folder}/s.db"}
+            recipes[who] = dampen.search(NETWORK, data, ranges=RATES, **space, **search, **how).recipe
     for who, recipe in recipes.items():
         trained = [dampen.fit(NETWORK, data, recipe, seed=1000 + seed, **how) for seed in range(asked.seeds)]
         scores[who], rows[who] = [f.test["metric"] for f in trained], [f.test_rows.tolist() for f in trained]
