@@ -3,8 +3,8 @@
     python examples/small_data.py [DATA] [--sets mnist] [--budget 25x] [--seeds 12]
 
 Two searches on one budget: learning rate and decay alone ("tuned"), and the well-known techniques around batch norm
-and one-cycle ("cocktail"). Both and the plain baseline train under fresh seeds; the verdict is of cocktail against tuned on 2,000 official test images
-that no search has seen, with its 95 % interval.
+and one-cycle ("cocktail"). Both and the plain baseline train under fresh seeds; the verdict is of cocktail against
+tuned on 2,000 official test images that no search has seen, with its 95 % interval.
 DATA: a folder with mnist/ (IDX files) and cifar10/cifar10_jpeg_50k_10k.npz (shared/data/README.md).
 
 It should print of MNIST: baseline 0.7269, tuned 0.8590, cocktail 0.9087: +0.0497 [+0.0288, +0.0701], real gain; of
