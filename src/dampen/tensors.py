@@ -121,6 +121,11 @@ def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
     return (-targets * torch.log_softmax(outputs, dim=-1)).sum(-1)  # the minus where no gradient flows
 
 
+def binary_cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Mean over L labels of -target log sigmoid(output) - (1 - target) log sigmoid(-output): (N, L), (N, L) -> (N,)."""
+    return (torch.nn.functional.softplus(outputs) - targets * outputs).mean(-1)
+
+
 def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
     """Mean over the M target columns of the squared difference per example: (N, M), (N, M) -> (N,)."""
     return (outputs - targets).square().mean(-1)

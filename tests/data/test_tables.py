@@ -278,7 +278,7 @@ BAD = {
         {"task": "classes"},
         "The target 'y' must have at most 1000 classes; got 1200, such as '0'. Is it a number? Pass --task numbers.",
     ),
-    "no such task": ({}, {"task": "nombers"}, "task must be classes or numbers; got 'nombers'."),
+    "no such task": ({}, {"task": "nombers"}, "task must be classes, labels or numbers; got 'nombers'."),
     "no such column": ({}, {"drop": ["X"]}, "Unknown column 'X'. Did you mean 'x'? 'table.csv' has n, x, y."),
     "two uses": ({}, {"group": "y"}, "A column must have one use among target, group, time, text and drop; y has two."),
     "groups in time": ({}, {"group": "n", "time": "x"}, "A table must be split by groups or in time; got both. "),

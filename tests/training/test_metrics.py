@@ -182,8 +182,9 @@ def test_where_the_smallest_class_has_under_a_fifth_of_an_even_share_accuracy_is
 def test_a_metric_is_found_by_its_name():
     for name, metric in METRICS.items():
         assert choose(name, metric.task, one_hot([0, 1], 2)) is metric
-    assert [name for name, metric in METRICS.items() if not metric.higher_is_better] == ["log_loss", "mse"]
-    assert {task: metric.name for task, metric in LOSSES.items()} == {"classes": "log_loss", "numbers": "mse"}
+    losses = {"classes": "log_loss", "labels": "label_log_loss", "numbers": "mse"}
+    assert {name for name, metric in METRICS.items() if not metric.higher_is_better} == {*losses.values()}
+    assert {task: metric.name for task, metric in LOSSES.items()} == losses
 
 
 def test_an_unknown_metric_is_refused_and_the_nearest_one_offered():

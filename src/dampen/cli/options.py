@@ -14,8 +14,11 @@ Data = Annotated[
         "an .npz file, or a folder of images or IDX files."
     ),
 ]
-Target = Annotated[str | None, typer.Option(help="The column of a table to predict.")]
-Task = Annotated[str | None, typer.Option(help="classes or numbers, where the target does not tell.")]
+Target = Annotated[
+    list[str] | None,
+    typer.Option(help="The column of a table to predict. Can be repeated: several labels (yes or no), or numbers."),
+]
+Task = Annotated[str | None, typer.Option(help="classes, labels or numbers, where the target does not tell.")]
 Group = Annotated[str | None, typer.Option(help="A column whose groups (patients, users) never stand in two parts.")]
 Time = Annotated[str | None, typer.Option(help="A column of times: the last fifth of the rows judges.")]
 Text = Annotated[str | None, typer.Option(help="A column of texts to learn from; the others are left out.")]
@@ -35,7 +38,11 @@ Model = Annotated[
 ]
 Hidden = Annotated[str | None, typer.Option(help="Hidden layers of the mlp; by default 128,128.")]
 Metric = Annotated[
-    str | None, typer.Option(help="accuracy, balanced_accuracy, log_loss, r2 or mse; by default what fits.")
+    str | None,
+    typer.Option(
+        help="accuracy, balanced_accuracy or log_loss; of labels label_accuracy, balanced_label_accuracy or "
+        "label_log_loss; of numbers r2 or mse. By default what fits."
+    ),
 ]
 Device = Annotated[str, typer.Option(help="cpu, cuda, ...")]
 Precision = Annotated[
@@ -50,8 +57,12 @@ Storage = Annotated[
 
 def data_options(values: dict[str, Any]) -> dict[str, Any]:
     """The options of `open_data` among a command's own (its `locals()`); lists that were not given are empty."""
-    names = ("target", "task", "group", "time", "text", "drop", "categorical", "categories", "scale", "skip_broken")
-    return {name: values[name] or () if name in ("drop", "categorical") else values[name] for name in names}
+    target = values["target"] or None
+    if isinstance(target, list) and len(target) == 1:
+        target = target[0]
+    names = ("task", "group", "time", "text", "categories", "scale", "skip_broken")
+    lists = {name: tuple(values[name] or ()) for name in ("drop", "categorical")}
+    return {"target": target, **lists, **{name: values[name] for name in names}}
 
 
 def recipe_of(text: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,12 +34,14 @@ def predict(
     options.check_writable(out, "--out")
     _check_apart(out, model, data)
     trained = load_model(model)
+    task = trained.signature.task
     rows = open_rows(data, trained.signature, skip_broken)
     outputs = trained.outputs(rows.inputs)
     _write(out, rows, trained, outputs)
     for note in rows.notes:
         print(f"note: {note}")
-    what = f"one of {len(trained.classes)} classes" if trained.classes else "a number"
+    count = len(trained.classes)
+    what = {"classes": f"one of {count} classes", "labels": f"any of {count} labels"}.get(task, "a number")
     print(f"{counted(len(outputs))} predicted, {what} for each: {out}")
 
 
@@ -59,10 +62,9 @@ def _write(out: Path, rows: Any, trained: Any, outputs: Any) -> None:
     from ..writing import whole
 
     if trained.classes:
-        labels = [trained.classes[code] for code in outputs.argmax(-1).tolist()]
         values = trained.probabilities(outputs).tolist()
         header = ["prediction", *(f"probability of {label}" for label in trained.classes)]
-        body = ([label, *map(_short, shares)] for label, shares in zip(labels, values, strict=True))
+        body = ([label, *map(_short, shares)] for label, shares in zip(_named(trained, outputs), values, strict=True))
     else:
         count = outputs.shape[1]
         header = ["prediction"] if count == 1 else [f"prediction {number}" for number in range(1, count + 1)]
@@ -74,6 +76,13 @@ def _write(out: Path, rows: Any, trained: Any, outputs: Any) -> None:
             writer.writerows([name, *cells] for name, cells in zip(rows.names, body, strict=True))
     except OSError as error:
         raise DampenError(f"--out must be a file that can be written; got {str(out)!r}: {error.strerror}.") from None
+
+
+def _named(trained: Any, outputs: Any) -> list[str]:
+    """The class of each row; of labels those that it has, with semicolons between."""
+    if trained.signature.task != "labels":
+        return [trained.classes[code] for code in outputs.argmax(-1).tolist()]
+    return ["; ".join(itertools.compress(trained.classes, row)) for row in (outputs > 0).tolist()]
 
 
 def _short(number: float) -> str:

@@ -116,21 +116,22 @@ def _temperature(fitted: Any) -> float | None:
 def _scores(fitted: Any, temperature: float | None) -> str:
     import math
 
+    from ..training.metrics import LOSSES
     from ..words import counted
 
     metric, task = fitted.problem.metric, fitted.problem.data.task
-    loss = "log_loss" if task == "classes" else "mse"
+    loss = LOSSES[task].name
     lines = [f"{'':<12}{metric.name:>18}{loss:>12}"]
     for part in ("validation", "test"):
         scores = getattr(fitted, part)
         lines.append(f"{part:<12}{scores['metric']:>18.4g}{scores['loss']:>12.4g}")
     rows = len(fitted.problem.split(fitted.member.seed).test)
-    if "accuracy" in metric.name:
-        told = f"{int((fitted.test_rows > 0).sum()):,} are classified rightly"
-    elif task == "classes":
-        told = f"the log loss is {fitted.test['loss']:.4g}"
-    else:
+    if task == "numbers":
         told = f"numbers are off by {math.sqrt(fitted.test['loss']):.4g} (root mean square)"
+    elif task == "classes" and "accuracy" in metric.name:
+        told = f"{int((fitted.test_rows > 0).sum()):,} are classified rightly"
+    else:
+        told = f"the log loss is {fitted.test['loss']:.4g}"
     sure = "" if temperature is None else f"\nProbabilities are made honest by a temperature of {temperature:.3g}."
     epochs = counted(len(fitted.history.epochs), "epoch")
     sentence = f"On the test part, {rows:,} rows that it never saw, {told}.{sure}"

@@ -26,8 +26,9 @@ NUM_PARTS = 3
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
     """inputs (R, ...) float32, or uint8 for images (R, C, H, W), or int64 for texts as token ids (R, T);
-    targets (R, C) one-hot or (R, M) numbers, float32;
-    classes: the labels in the order of the columns.
+    targets (R, C) one-hot for one of C classes, (R, L) of 0 and 1 for labels of which several may hold at once, or
+    (R, M) numbers; float32. task: "classes", "labels" or "numbers".
+    classes: names of classes or labels in the order of the columns.
 
     test_rows, validation_rows: row numbers of parts that are the same for every seed, or None. groups (R,): the
     number of each row's group, where no group may stand in two parts. schema: of a table, whose missing numbers are
@@ -73,7 +74,7 @@ class Dataset:
         return digest.hexdigest()
 
     def describe(self) -> str:
-        kind = f"{len(self.classes)} classes" if self.task == "classes" else "numbers as targets"
+        kind = "numbers as targets" if self.task == "numbers" else f"{self.targets.shape[1]} {self.task}"
         shape = f"inputs {' x '.join(str(side) for side in self.input_shape)}"
         if self.num_tokens:
             shape = f"texts of up to {self.input_shape[0]} tokens, {self.num_tokens:,} words"
@@ -137,7 +138,8 @@ def from_arrays(
     inputs: Any, targets: Any, test_inputs: Any = None, test_targets: Any = None, *, name: str = "arrays"
 ) -> Dataset:
     """Arrays or tensors: inputs (R, ...) numbers, uint8 images (R, C, H, W) kept as such; targets (R,) of whole
-    numbers, booleans or strings (classes), or (R,) or (R, M) of floats (numbers). A test part of its own makes the
+    numbers, booleans or strings (classes), (R, L) of booleans or whole numbers 0 and 1 (labels, several of which may
+    hold at once), or (R,) or (R, M) of floats (numbers). A test part of its own makes the
     protocol "fixed test". A `np.memmap` of float32 or uint8 is not read into memory, unless there is a test part."""
     on_disk = isinstance(inputs, np.memmap) and inputs.dtype in (np.float32, np.uint8) and test_inputs is None
     inputs, targets = _numbers(inputs, "inputs"), _array(targets, "targets")
@@ -152,6 +154,8 @@ def from_arrays(
         inputs, targets = np.concatenate([inputs, test_inputs]), np.concatenate([targets, test_targets])
     if np.issubdtype(targets.dtype, np.floating):
         return _with_numbers(name, _tensor(inputs), targets, test_rows, on_disk)
+    if targets.ndim == 2 and targets.shape[1] > 1:
+        return _with_labels(name, _tensor(inputs), targets, test_rows, on_disk)
     if targets.ndim != 1:
         raise DampenError(
             f"Class targets must have shape (rows,); got {targets.shape}. Flatten them; numbers must be floats."
@@ -168,6 +172,33 @@ def _with_numbers(name: str, inputs: Tensor, targets: np.ndarray, test_rows: Ten
     if (numbers == numbers[0]).all():
         raise DampenError(f"The target must vary; got the value {numbers[0][0]:g} in all {len(numbers)} rows.")
     return Dataset(name, inputs, torch.from_numpy(numbers), "numbers", test_rows=test_rows, on_disk=on_disk)
+
+
+def _with_labels(name: str, inputs: Tensor, targets: np.ndarray, test_rows: Tensor | None, on_disk: bool) -> Dataset:
+    if targets.dtype.kind not in "biu" or not np.isin(targets, (0, 1)).all():
+        raise DampenError(
+            "Targets of several columns must be labels, booleans or whole numbers 0 and 1, or numbers as floats; "
+            f"got {targets.dtype} such as {targets[0].tolist()}."
+        )
+    labels = tuple(map(str, range(targets.shape[1])))
+    numbers = torch.from_numpy(targets.astype(np.float32))
+    check_labels(numbers, labels, test_rows)
+    return Dataset(name, inputs, numbers, "labels", labels, test_rows, on_disk=on_disk)
+
+
+def check_labels(targets: Tensor, labels: Sequence[str], test_rows: Tensor | None = None) -> None:
+    """Refuse a label that all rows have, or none; the rows of a test part do not count."""
+    learnable = torch.ones(len(targets), dtype=torch.bool)
+    if test_rows is not None:
+        learnable[test_rows] = False
+    counts = targets[learnable].sum(0).tolist()
+    parts = NUM_PARTS if test_rows is None else NUM_PARTS - 1
+    for label, count in zip(labels, counts, strict=True):
+        if not parts <= count <= int(learnable.sum()) - parts:
+            raise DampenError(
+                f"Every label must be there in at least {parts} rows, one for each part, and be missing in as many; "
+                f"label {label} is there in {count:.0f} of {int(learnable.sum())}. Leave it out."
+            )
 
 
 def _tensor(array: np.ndarray) -> Tensor:

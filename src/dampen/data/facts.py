@@ -15,6 +15,8 @@ from torch import Tensor
 from .schema import Schema
 from .texts import known_of
 
+TASKS = ("classes", "labels", "numbers")
+"""One class per row; any number of labels, each there or not; numbers."""
 TENSORS = ("mean", "std", "low", "high", "prior", "target_mean", "target_std")
 TABLE_TENSORS = ("fill", "known", "quantiles")
 """Of tables, and `known` of texts; None where nothing is missing, categorical, mapped by quantiles."""
@@ -25,10 +27,10 @@ CHUNK_NUMBERS = 2**21
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Facts:
-    """task: "classes" or "numbers". num_outputs: classes, or target columns. mean, std, low, high: of the inputs,
+    """task: one of `TASKS`. num_outputs: classes, labels, or target columns. mean, std, low, high: of the inputs,
     per channel for images (C, 1, 1) and series (C, 1), else per column, shaped to broadcast against one example; of
     texts 0, 1 and the range of the ids, shape ().
-    prior: share of each class. target_mean, target_std: per target column (0 and 1 for classes).
+    prior: share of each class or label. target_mean, target_std: per target column (0 and 1 for classes, labels).
 
     Of tables, per feature (F,), numbers before features that are 0 or 1: mean and std are of the numbers present,
     0 and 1 for the others. fill: what stands in for a missing number, the mean. known: 0 for a feature of which the
@@ -139,9 +141,9 @@ def facts_of(
     schema: Schema | None = None,
     num_tokens: int = 0,
 ) -> Facts:
-    """Facts of a training part: inputs (N, ...), targets (N, C) one-hot or (N, M) numbers, or those `rows` of them.
-    Whole numbers as inputs (uint8) have facts of the targets' type. num_tokens: of texts (N, T), the size of the
-    vocabulary."""
+    """Facts of a training part: inputs (N, ...), targets (N, C) one-hot, (N, L) of 0 and 1 or (N, M) numbers, or those
+    `rows` of them. Whole numbers as inputs (uint8) have facts of the targets' type. num_tokens: of texts (N, T), the
+    size of the vocabulary."""
     dtype = inputs.dtype if inputs.is_floating_point() else targets.dtype
     targets = targets if rows is None else targets[rows.to(targets.device)]
     moments = _of_tokens(num_tokens, targets) if num_tokens else _moments(inputs, rows, _missing(schema))

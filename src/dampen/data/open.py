@@ -27,7 +27,7 @@ OF_IMAGES = frozenset({"skip_broken"})
 def open_data(
     source: str | Path,
     *,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     task: str | None = None,
     group: str | None = None,
     time: str | None = None,

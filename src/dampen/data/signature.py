@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..errors import DampenError
 from .dataset import Dataset
+from .facts import TASKS
 from .schema import CATEGORY, NUMBER, Schema
 from .texts import Vocabulary
 
@@ -21,8 +22,9 @@ MOST_NUMBERS = 2**40
 
 @dataclasses.dataclass(frozen=True)
 class Signature:
-    """task: "classes" or "numbers". input_shape: of one encoded row. num_outputs: classes, or target columns.
-    classes: labels in the order of the outputs; none for numbers. schema, num_tokens, vocabulary: as in `Dataset`."""
+    """task: one of `TASKS`. input_shape: of one encoded row. num_outputs: classes, labels, or target columns.
+    classes: names of classes or labels in the order of the outputs; none for numbers. schema, num_tokens, vocabulary:
+    as in `Dataset`."""
 
     task: str
     input_shape: tuple[int, ...]
@@ -36,7 +38,7 @@ class Signature:
     def of(cls, data: Dataset) -> Signature:
         """Classes without labels are called by their numbers."""
         count = data.targets.shape[1]
-        classes = data.classes or tuple(map(str, range(count if data.task == "classes" else 0)))
+        classes = data.classes or tuple(map(str, range(0 if data.task == "numbers" else count)))
         return cls(data.task, data.input_shape, count, classes, data.schema, data.num_tokens, data.vocabulary)
 
     def check_rows(self, inputs: Tensor) -> Tensor:
@@ -90,11 +92,11 @@ class Signature:
         shape, count = self.input_shape, self.num_outputs
         if not all(_is_count(side) for side in (*shape, count)) or not 0 < math.prod(shape) <= MOST_NUMBERS:
             return False
-        labels = len(self.classes) == (count if self.task == "classes" else 0)
+        labels = len(self.classes) == (0 if self.task == "numbers" else count)
         tokens = type(self.num_tokens) is int and (self.num_tokens == 0 or (self.num_tokens > 1 and len(shape) == 1))
         words = self.vocabulary is None or (len(self.vocabulary), (self.vocabulary.length,)) == (self.num_tokens, shape)
         columns = self.schema is None or (_is_schema(self.schema) and (len(self.schema.features),) == shape)
-        known = self.task in ("classes", "numbers") and all(isinstance(label, str) for label in self.classes)
+        known = self.task in TASKS and all(isinstance(label, str) for label in self.classes)
         return labels and tokens and words and columns and known
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..errors import DampenError, NoSuchName
 from ..words import counted, listed, naturally, shortened
 from .cells import check_points, numbers, only_numbers, texts
-from .dataset import NUM_PARTS, Dataset
+from .dataset import NUM_PARTS, Dataset, check_labels
 from .in_time import dates, parts_in_time
 from .reading import read_table
 from .schema import CATEGORY, MIXED, NUMBER, Column, Schema
@@ -43,7 +43,7 @@ class Read(NamedTuple):
 def load_table(
     path: str | Path,
     *,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     task: str | None = None,
     group: str | None = None,
     time: str | None = None,
@@ -56,7 +56,8 @@ def load_table(
 ) -> Dataset:
     """A CSV (.csv, .tsv, also .gz) or Parquet file as a data set.
 
-    target: the column to predict; task: "classes" or "numbers", where the column does not tell. group: rows of one
+    target: the column to predict, or several: labels, each there or not, or numbers. task: "classes", "labels" or
+    "numbers", where the columns do not tell. group: rows of one
     group never stand in two parts. time: the last rows in time are the test part. text: the column of texts to learn
     from, as token ids; columns besides are left out. drop: columns to leave out.
     categorical: columns of numbers that are names of categories. categories: "onehot" or "embed". scale: "standard"
@@ -67,8 +68,9 @@ def load_table(
     read = _read(Path(path), None if test is None else Path(test))
     frame = read.frame
     schema = Schema((), categories, scale)
-    roles = {"target": target, "group": group, "time": time, "text": text}
-    _check_names(read.name, frame.columns, roles, drop, categorical)
+    targets = () if target is None else (target,) if isinstance(target, str) else tuple(target)
+    roles = {"group": group, "time": time, "text": text}
+    _check_names(read.name, frame.columns, targets, roles, drop, categorical)
     source = {name: frame[name] for name in frame.columns if name not in drop}
     del frame
     empty, name, test_rows = read.empty, read.name, read.test_rows
@@ -76,9 +78,10 @@ def load_table(
     if len(next(iter(source.values()))) < 2 * NUM_PARTS:
         raise DampenError(f"{name!r} must have at least {2 * NUM_PARTS} rows; got {len(next(iter(source.values())))}.")
     aside = {role: source.pop(column) for role, column in roles.items() if column is not None}
+    cells = [source.pop(column) for column in targets]
     if not source and text is None:
         raise DampenError(f"{name!r} must have a column besides the target; none is left.")
-    wanted = target_of(aside["target"], task)
+    wanted = target_of(cells, task)
     codes = _groups(aside["group"]) if "group" in aside else None
     validation_rows = None
     if "time" in aside:
@@ -122,15 +125,21 @@ def _read(path: Path, test: Path | None) -> Read:
 
 
 def _check_names(
-    name: str, columns: list[str], roles: dict[str, str | None], drop: Sequence[str], categorical: Sequence[str]
+    name: str,
+    columns: list[str],
+    targets: Sequence[str],
+    roles: dict[str, str | None],
+    drop: Sequence[str],
+    categorical: Sequence[str],
 ) -> None:
     has = f"{name!r} has {listed(columns, 12)}."
-    if roles["target"] is None:
+    if not targets:
         raise DampenError(f"target must name the column to predict; {has} Name it with --target.")
-    for column in (*(c for c in roles.values() if c is not None), *drop, *categorical):
+    named = [*targets, *(column for column in roles.values() if column is not None)]
+    for column in (*named, *drop, *categorical):
         if column not in columns:
             raise NoSuchName("column", column, columns, has)
-    uses = [c for c in roles.values() if c is not None] + list(dict.fromkeys(drop))
+    uses = named + list(dict.fromkeys(drop))
     twice = [column for column, count in collections.Counter(uses).items() if count > 1]
     if twice:
         raise DampenError(
@@ -267,6 +276,9 @@ def _check_learnable(
     """Every class must reach the training part of every seed."""
     if groups is not None and test_rows is not None:
         raise DampenError("A table with a test file must not be split by groups; leave --group out.")
+    if wanted.task == "labels":
+        held_out = [rows for rows in (validation_rows, test_rows) if rows is not None]
+        check_labels(wanted.targets, wanted.classes, torch.cat(held_out) if held_out else None)
     if wanted.task != "classes":
         return
     codes = wanted.targets.argmax(1)

@@ -13,6 +13,7 @@ from .series import Array
 SHARES = frozenset(
     (
         *("accuracy", "acc", "balanced_accuracy", "categorical_accuracy", "binary_accuracy", "f1", "auc", "auroc"),
+        *("label_accuracy", "balanced_label_accuracy"),
         *("precision", "recall", "dice", "iou", "sparse_categorical_accuracy", "top1", "top_1"),
     )
 )

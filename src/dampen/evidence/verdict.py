@@ -14,7 +14,14 @@ from dampen.words import counted
 
 Verdict = Literal["real gain", "harmful", "no evidence"]
 
-SHARES = ("accuracy", "balanced_accuracy")  # shown in points, 0.012 -> 1.2
+SHARES = ("accuracy", "balanced_accuracy", "label_accuracy", "balanced_label_accuracy")  # in points, 0.012 -> 1.2
+ERRORS = {
+    "accuracy": "test error",
+    "balanced_accuracy": "test error, every class counted alike,",
+    "label_accuracy": "share of wrong labels",
+    "balanced_label_accuracy": "share of wrong labels, having and lacking each counted alike,",
+}
+"""What is left of a share, in words."""
 FEWEST_SEEDS = 6  # 2 of 2^5 flips are already more than 5 %
 USUAL_SEEDS = 12
 
@@ -61,8 +68,7 @@ def plain_sentence(evidence: Evidence) -> str:
         smallest = min(value for value in (abs(before), abs(after), abs(after - before)) if value > 0)
         decimals = max(0, _decimals(smallest, -9) + (1 if smallest < 1 else 2))
     slack = math.ceil(round(slack * 10**decimals, 6)) / 10**decimals
-    what = "test error" if evidence.metric == "accuracy" else _metric(evidence)
-    what = "test error, every class counted alike," if evidence.metric == "balanced_accuracy" else what
+    what = ERRORS.get(evidence.metric, _metric(evidence))
     unit, taken = (" %", " points") if share else ("", "")
     did = ("cut" if share else "lowered") if after < before else "raised"
     worse = "" if verdict(evidence) == "real gain" else ": it makes things worse"

@@ -33,7 +33,9 @@ def temperature(fitted: Fitted) -> float:
     """
     problem = check_fitted("temperature", fitted).problem
     if problem.data.task != "classes":
-        raise DampenError("temperature needs classes as targets; this network predicts numbers. Leave it out.")
+        raise DampenError(
+            f"temperature needs classes as targets; this network predicts {problem.data.task}. Leave it out."
+        )
     rows = problem.split(fitted.member.seed).validation
     if not len(rows):
         raise DampenError("temperature must have a validation part to be fitted on; these data leave it no row.")

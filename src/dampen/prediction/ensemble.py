@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DampenError
-from ..models.ensemble import Ensemble
+from ..models.ensemble import Ensemble, averaged
 from ..training.fitted import Fitted
 from ..training.metrics import LOSSES, Metric, choose
 from .passes import outputs_of
@@ -77,20 +77,14 @@ def _selected(
 ) -> tuple[list[int], list[float]]:
     """(members of the best ensemble on the way, the score after each round), from outputs (K, N, C)."""
     sign = 1.0 if metric.higher_is_better else -1.0
-    each = outputs.log_softmax(-1) if task == "classes" else outputs
-    wanted = targets.expand_as(each)
-    alone = (sign * metric.score(each, wanted)).argsort(descending=True, stable=True).tolist()
-    total, order, scores = None, [], []
-    for count in range(1, num_rounds + 1):
-        if total is None:
-            together = each
-        elif task == "classes":
-            together = torch.logaddexp(total, each)  # the logarithm of the sum of probabilities
-        else:
-            together = total + each
-        value = metric.score(_mean(together, count, task), wanted)
-        best = alone[count - 1] if count <= num_first else int((sign * value).argmax())
-        total = together[best]
+    wanted = targets.expand_as(outputs)
+    alone = (sign * metric.score(outputs, wanted)).argsort(descending=True, stable=True).tolist()
+    together, order, scores = outputs, list[int](), list[float]()
+    for count in range(num_rounds):
+        if order:  # everybody beside those that are in already
+            together = averaged(torch.stack([together[order[-1]].expand_as(outputs), outputs]), task, (count, 1))
+        value = metric.score(together, wanted)
+        best = alone[count] if count < num_first else int((sign * value).argmax())
         order.append(best)
         scores.append(value[best].item())
     best_score = max(sign * score for score in scores)
@@ -98,10 +92,6 @@ def _selected(
         number for number, score in enumerate(scores) if sign * score >= best_score - ROUNDING * abs(best_score)
     )
     return order[: kept + 1], scores
-
-
-def _mean(total: Tensor, count: int, task: str) -> Tensor:
-    return total - torch.log(total.new_tensor(float(count))) if task == "classes" else total / count
 
 
 def rows_of(fitted: Fitted) -> Tensor:
@@ -142,7 +132,7 @@ def _checked(members: Sequence[Fitted]) -> list[Fitted]:
 
 def _predicts(fitted: Fitted) -> str:
     data = fitted.problem.data
-    return f"the classes {', '.join(data.classes)}" if data.task == "classes" else "numbers"
+    return f"the {data.task} {', '.join(data.classes)}".rstrip() if data.classes else data.task
 
 
 def _check_count(name: str, value: int, low: int, high: int | None) -> None:

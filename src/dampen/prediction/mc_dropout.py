@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..contracts import Batch, Clock, Tensors
+from ..data.facts import TASKS
 from ..errors import DampenError, first_line
 from ..randomness import Key, make_key
 from ..recipe import scheduled
@@ -41,9 +42,9 @@ def mc_dropout(
     network: what `fit` returned, which then runs with the noise that its recipe trained it with, at the strengths of
     the last step; or any module, whose dropout is woken by type, `nn.MultiheadAttention`'s and `nn.LSTM`'s included,
     while everything else predicts. Batch norms keep their running statistics, and nothing of the network changes.
-    inputs: raw rows. task: "classes" (the module's outputs are those before the softmax) or "numbers"; what `fit`
-    returned knows its own. also: types of a module's own layers that are noisy in training mode, such as a DropPath or
-    a layer that calls `F.dropout`. The same seed gives the same numbers.
+    inputs: raw rows. task: "classes" (the module's outputs are those before the softmax), "labels" (before the
+    sigmoid) or "numbers"; what `fit` returned knows its own. also: types of a module's own layers that are noisy in
+    training mode, such as a DropPath or a layer that calls `F.dropout`. The same seed gives the same numbers.
 
     Use it to find the rows that a network should not be trusted with. Mutual information is high where the passes
     disagree (unlike anything seen), entropy also where classes overlap.
@@ -59,8 +60,8 @@ def mc_dropout(
         return over_passes(predict, as_inputs(problem, inputs), num_passes, problem.data.task)
     if not isinstance(network, nn.Module):
         raise DampenError(f"network must be what `fit` returned, or an nn.Module; got {type(network).__name__}.")
-    if task not in ("classes", "numbers"):
-        raise DampenError(f"task must be 'classes' or 'numbers'; got {task!r}.")
+    if task not in TASKS:
+        raise DampenError(f"task must be one of {', '.join(TASKS)}; got {task!r}.")
     others = (also,) if isinstance(also, type) else tuple(also)
     kinds = (*AWAKE, *others)
     if not any(_is_noisy(module, others) for module in network.modules()):

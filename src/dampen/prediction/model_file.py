@@ -144,7 +144,7 @@ def _checked(temperature: Any, task: str) -> float | None:
     if not number or not 0 < float(temperature) < math.inf:
         raise DampenError(f"A temperature must be a finite number above 0; got {temperature!r}.")
     if task != "classes":
-        raise DampenError("A temperature needs classes as targets; this network predicts numbers. Leave it out.")
+        raise DampenError(f"A temperature needs classes as targets; this network predicts {task}. Leave it out.")
     return float(temperature)
 
 

@@ -17,7 +17,8 @@ from ..training.run import EVALUATION_NUMBERS
 
 class ClassPrediction(NamedTuple):
     """probabilities (N, C): the mean over T passes. entropy (N,): of these, in nats. mutual_information (N,): how much
-    of the entropy is disagreement between the passes, in nats; the rest is doubt that they share.
+    of the entropy is disagreement between the passes, in nats; the rest is doubt that they share. Of labels, each of
+    which is there or not whatever the others are, the entropies are summed.
 
     p <- (1 / T) sum_t softmax(outputs_t);  entropy = H(p);  mutual_information = H(p) - (1 / T) sum_t H(p_t)
 
@@ -47,12 +48,17 @@ def summary(outputs: Tensor, task: str) -> Prediction:
     if task == "numbers":
         parts: Prediction = NumberPrediction(wide.mean(0), wide.std(0, correction=0))
     else:
-        each = wide.softmax(-1)
+        each = wide.sigmoid() if task == "labels" else wide.softmax(-1)
         mean = each.mean(0)
-        entropy = torch.special.entr(mean).sum(-1)
-        shared = torch.special.entr(each).sum(-1).mean(0)
+        entropy = _entropies(mean, task)
+        shared = _entropies(each, task).mean(0)
         parts = ClassPrediction(mean, entropy, (entropy - shared).clamp(min=0))  # rounding alone is below 0
     return type(parts)(*(part.to(outputs.dtype) for part in parts))
+
+
+def _entropies(probabilities: Tensor, task: str) -> Tensor:
+    entropies = torch.special.entr(probabilities)
+    return (entropies + torch.special.entr(1 - probabilities) if task == "labels" else entropies).sum(-1)
 
 
 @torch.no_grad()

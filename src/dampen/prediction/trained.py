@@ -23,9 +23,9 @@ from ..training.run import EVALUATION_NUMBERS
 @dataclasses.dataclass(frozen=True, eq=False)
 class TrainedModel:
     """module: the network, in evaluation mode, with its own keys; takes encoded rows (N, ...) and gives outputs before
-    the softmax, the temperature not applied. signature: what goes in and comes out. recipe, settings: how it was
-    trained. scores: on its validation and test part, {"metric": ..., "loss": ...}; the metric is `settings.metric`.
-    temperature: what outputs are divided by before the softmax, or None."""
+    the softmax (of labels: the sigmoid), the temperature not applied. signature: what goes in and comes out. recipe,
+    settings: how it was trained. scores: on its validation and test part, {"metric": ..., "loss": ...}; the metric is
+    `settings.metric`. temperature: what outputs are divided by before the softmax, or None."""
 
     module: nn.Module
     signature: Signature
@@ -36,22 +36,25 @@ class TrainedModel:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The labels in the order of the outputs; () where numbers are predicted."""
+        """Names of classes or labels in the order of the outputs; () where numbers are predicted."""
         return self.signature.classes
 
     def predict(self, inputs: Any) -> np.ndarray:
-        """The label of each row (N,), as text; or its number (N,), (N, M) where M of them are predicted.
+        """The class of each row (N,), as text; whether it has each label (N, L), True or False; or its number (N,),
+        (N, M) where M of them are predicted.
 
         inputs: rows as they were trained on, (N, ...); a path, a built-in name, a `Dataset`; of a table also a Polars
         frame with its columns, of texts a list of them. Raises `DampenError` where the rows are none of this network.
         """
         outputs = self.outputs(self.encode(inputs))
+        if self.signature.task == "labels":
+            return (outputs > 0).numpy()
         if self.classes:
             return np.array(self.classes)[outputs.argmax(-1).numpy()]
         return (outputs[:, 0] if outputs.shape[1] == 1 else outputs).numpy()
 
     def predict_proba(self, inputs: Any) -> np.ndarray:
-        """The probability of each class, (N, C): softmax(outputs / temperature)."""
+        """The probability of each class, (N, C): softmax(outputs / temperature); of each label, (N, L)."""
         if not self.classes:
             raise DampenError("predict_proba needs classes as targets; this network predicts numbers. Use predict.")
         return self.probabilities(self.outputs(self.encode(inputs))).numpy()
@@ -73,5 +76,7 @@ class TrainedModel:
         return torch.cat([self.module(part.to(device, kind)).cpu() for part in rows.split(size)])
 
     def probabilities(self, outputs: Tensor) -> Tensor:
-        """Of outputs (N, C) before the softmax."""
+        """Of outputs (N, C) before the softmax, (N, L) before the sigmoid."""
+        if self.signature.task == "labels":
+            return outputs.sigmoid()
         return (outputs if self.temperature is None else outputs / self.temperature).softmax(-1)

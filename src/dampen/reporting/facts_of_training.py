@@ -15,7 +15,8 @@ from ..errors import DampenError
 from ..history import DIGITS, History
 from ..records import strict
 
-OF_CLASSES, OF_NUMBERS = ("accuracy", "balanced_accuracy", "log_loss"), ("r2", "mse")
+IN_NATS = ("accuracy", "balanced_accuracy", "log_loss", "label_accuracy", "balanced_label_accuracy", "label_log_loss")
+OF_NUMBERS = ("r2", "mse")
 SHORTER = {"weight_norm": "l2", "weight_norm_l1": "l1"}
 """What is called as its layers' columns are."""
 BINS = 15
@@ -72,7 +73,7 @@ def _loss_unit(history: History) -> str:
     """A foreign log's loss may be any."""
     if history.outcome == "unknown":
         return ""
-    units = {**dict.fromkeys(OF_CLASSES, "nats"), **dict.fromkeys(OF_NUMBERS, "squared units of the target")}
+    units = {**dict.fromkeys(IN_NATS, "nats"), **dict.fromkeys(OF_NUMBERS, "squared units of the target")}
     return units.get(history.metric, "")
 
 

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from ..cards import card
-from ..evidence.verdict import verdict_in_table
+from ..evidence.verdict import SHARES, verdict_in_table
 from ..presets import BASELINE
 from ..study.answers import Answer
 from ..study.comparison import COLUMNS, WITHOUT, Comparison, gain, number, p_in_words
@@ -17,7 +17,7 @@ from .plain import seeds_of
 from .words import METRICS, names_of, recipe_in_words
 
 MOST_LEADERS = 20
-UNITS = {"accuracy": "accuracy in %", "balanced_accuracy": "balanced accuracy in %"}
+UNITS = {metric: f"{metric.replace('_', ' ')} in %" for metric in SHARES}
 OF_RESULTS = (
     "gain: how much better than the baseline, over paired seeds, with a 95 % interval that holds for all rows at once. "
     "p: how often luck alone would do as much, corrected for the number of rows. on new data: the same interval for "

@@ -17,6 +17,9 @@ METRICS = {
     "accuracy": "the share of rows that the network gets right",
     "balanced_accuracy": "the share of rows that the network gets right, every class counted alike",
     "log_loss": "how surprised the network is by the right answers (the log loss; less is better)",
+    "label_accuracy": "the share of all labels that the network rightly gives or does not give",
+    "balanced_label_accuracy": "the share of labels that the network gets right, having and lacking each counted alike",
+    "label_log_loss": "how surprised the network is by the right labels (the log loss; less is better)",
     "r2": "how much of what differs between rows the network explains (R²; 1 is everything, 0 is nothing)",
     "mse": "the square of how far the network is off, on average (the mean squared error; less is better)",
 }
@@ -59,6 +62,8 @@ def predicted(protocol: Mapping[str, Any]) -> str:
     """What the network is to say of a row."""
     if protocol["metric"] in ("r2", "mse"):
         return "what number belongs to each"
+    if found := re.findall(r"(\d+) labels", data_of(protocol)[1]):
+        return f"which of {found[-1]} labels each has"
     found = re.findall(r"(\d+) classes", data_of(protocol)[1])
     return f"which of {found[-1]} classes each belongs to" if found else "which class each belongs to"
 

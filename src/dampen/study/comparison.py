@@ -148,7 +148,10 @@ COLUMNS = {
     "cost": "cost",
     "verdict": "verdict",
 }
-_HEADS = {"accuracy": "acc %", "balanced_accuracy": "bal %"}
+_HEADS = {
+    **{"accuracy": "acc %", "balanced_accuracy": "bal %"},
+    **{"label_accuracy": "acc %", "balanced_label_accuracy": "bal %", "label_log_loss": "log_loss"},
+}
 
 
 def _row(evidence: Evidence, notes: list[str]) -> dict[str, str]:

@@ -241,9 +241,12 @@ class Training:
         return torch.stack(joint), targets
 
     def _guesses(self, targets: Tensor) -> Tensor:
-        """What a network that diverged is worth: the most likely class, or the mean, of the training part."""
-        facts = self.run.pack.facts
-        guess = facts["prior"].log() if self.problem.data.task == "classes" else facts["target_mean"]
+        """What a network that diverged is worth: the most likely class or labels, or the mean, of the training part."""
+        facts, task = self.run.pack.facts, self.problem.data.task
+        if task == "numbers":
+            guess = facts["target_mean"]
+        else:
+            guess = facts["prior"].log() if task == "classes" else facts["prior"].logit(eps=1e-6)
         return guess[:, None].expand_as(targets)
 
 

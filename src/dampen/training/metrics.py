@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from ..errors import DampenError, NoSuchName
+from ..tensors import binary_cross_entropy
 
 RARE = 0.2
-"""Where the smallest class has under this share of an even share, accuracy is balanced by default."""
+"""Where the smallest class (of a label: having it or not) has under this share of an even share, accuracy is balanced
+by default."""
 
 
 class Metric(NamedTuple):
@@ -58,6 +60,40 @@ def cross_entropies(outputs: Tensor, targets: Tensor) -> Tensor:
 def log_loss(outputs: Tensor, targets: Tensor) -> Tensor:
     """Mean cross-entropy in nats."""
     return cross_entropies(outputs, targets).mean(-1)
+
+
+def right_labels(outputs: Tensor, targets: Tensor) -> Tensor:
+    """1 where a label is rightly given or not given, else 0: (K, N, L)."""
+    return ((outputs > 0) == (targets > 0.5)).to(outputs.dtype)
+
+
+def right_by_row(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Share of each row's labels that are right: (K, N)."""
+    return right_labels(outputs, targets).mean(-1)
+
+
+def label_accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Share of all labels of all rows that are right: 1 - the Hamming loss."""
+    return right_by_row(outputs, targets).mean(-1)
+
+
+def right_by_row_in_balance(outputs: Tensor, targets: Tensor) -> Tensor:
+    """As `right_by_row`, but of each label the rows that have it and those that lack it count alike: (K, N)."""
+    has = targets > 0.5
+    having = has.sum(-2, keepdim=True).to(outputs.dtype)
+    own = torch.where(has, having, targets.shape[-2] - having)
+    sides = (having > 0).to(outputs.dtype) + (having < targets.shape[-2])
+    return (right_labels(outputs, targets) * targets.shape[-2] / (own * sides)).mean(-1)
+
+
+def balanced_label_accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Mean over the labels of the balanced accuracy of each: of the rows that have it, and of those that lack it."""
+    return right_by_row_in_balance(outputs, targets).mean(-1)
+
+
+def label_log_loss(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Mean cross-entropy of a label in nats."""
+    return binary_cross_entropy(outputs, targets).mean(-1)
 
 
 def squares(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -147,18 +183,26 @@ METRICS = {
         Metric("accuracy", "classes", True, accuracy, right),
         Metric("balanced_accuracy", "classes", True, balanced_accuracy, right_in_balance),
         Metric("log_loss", "classes", False, log_loss, cross_entropies),
+        Metric("label_accuracy", "labels", True, label_accuracy, right_by_row),
+        Metric("balanced_label_accuracy", "labels", True, balanced_label_accuracy, right_by_row_in_balance),
+        Metric("label_log_loss", "labels", False, label_log_loss, binary_cross_entropy),
         Metric("r2", "numbers", True, r2, explained),
         Metric("mse", "numbers", False, squared, squares),
     )
 }
-LOSSES = {"classes": METRICS["log_loss"], "numbers": METRICS["mse"]}
+LOSSES = {"classes": METRICS["log_loss"], "labels": METRICS["label_log_loss"], "numbers": METRICS["mse"]}
 
 
 def choose(name: str | None, task: str, targets: Tensor) -> Metric:
-    """The metric of that name, or the default one: accuracy, balanced where a class is rare; R2 for numbers."""
+    """The metric of that name, or the default one: accuracy, balanced where a class or a label is rare; R2 for
+    numbers."""
     if name is None:
         if task == "numbers":
             return METRICS["r2"]
+        if task == "labels":
+            shares = targets.mean(0)
+            rare = torch.minimum(shares, 1 - shares).min() < RARE / 2  # of two sides
+            return METRICS["balanced_label_accuracy" if rare else "label_accuracy"]
         counts = targets.sum(0)
         rare = counts.min() < RARE * len(targets) / len(counts)
         return METRICS["balanced_accuracy" if rare else "accuracy"]

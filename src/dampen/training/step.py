@@ -15,7 +15,7 @@ from ..models.kinds import linear_map
 from ..models.layout import INPUTS, Layout
 from ..randomness import Key
 from ..recipe import with_tensors
-from ..tensors import cross_entropy, squared_error, weighted_mean
+from ..tensors import binary_cross_entropy, cross_entropy, squared_error, weighted_mean
 from ..vocabulary import HOOKS, claims, touches
 from .forward import Forward, channels_last
 
@@ -217,14 +217,16 @@ def _noise(technique: Any, key: Key, at: At, site: Site, last: bool) -> Any:
 
 
 def criterion(program: Program, scene: Scene) -> Callable[[Tensor, Tensor], Tensor]:
-    """The recipe's criterion, or the caller's, or cross-entropy for classes and the squared error in units of
-    the target's standard deviation for numbers."""
+    """The recipe's criterion, or the caller's, or cross-entropy for classes, label by label for labels, and the squared
+    error in units of the target's standard deviation for numbers."""
     for _, t, at in scene.touching("criterion"):
         return lambda outputs, targets: t.criterion(outputs, targets, at)
     if (given := program.criterion) is not None:
         return lambda outputs, targets: given(outputs, targets).expand(len(outputs))  # a mean counts for every row
     if program.facts.task == "classes":
         return cross_entropy
+    if program.facts.task == "labels":
+        return binary_cross_entropy
     std = scene.base.facts.target_std
     return lambda outputs, targets: squared_error(outputs / std, targets / std)
 
