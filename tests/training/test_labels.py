@@ -41,7 +41,7 @@ ROWS = 240
 INPUTS = SOURCE.normal(size=(ROWS, 6)).astype(np.float32)
 SCORES = INPUTS @ SOURCE.normal(size=(6, 3)) + SOURCE.normal(size=(ROWS, 3)) - np.array([0.0, 1.0, 4.0])
 LABELS = SCORES > 0
-NAMES = ("red", "round", "ripe")
+NAMES, ASIDE = ("red", "round", "ripe"), ("weight", "price", "same")
 HOW = {"epochs": 20, "batch_size": 32}
 
 
@@ -130,7 +130,26 @@ def test_a_greedy_ensemble_averages_probabilities():
     np.testing.assert_allclose(found.scores[len(found.order) - 1], loss.item(), rtol=1e-5)
 
 
+def test_every_member_of_a_greedy_ensemble_counts_as_often_as_it_came_in():
+    members = [fit(MLP((8,)), data(), seed=0, epochs=epochs, batch_size=32) for epochs in (1, 10, 20)]
+    found = greedy_ensemble(members, num_rounds=3, num_first=3)
+    rows = split(members[0].problem.data, 0).validation
+    x, y = torch.from_numpy(INPUTS)[rows], torch.from_numpy(LABELS)[rows].double()
+    shares = torch.stack([m.model()(x).sigmoid() for m in members]).double().mean(0)
+    loss = torch.nn.functional.binary_cross_entropy(shares, y)
+    np.testing.assert_allclose(found.scores[2], loss.item(), rtol=1e-5)
+
+
 # ------------------------------------------------------------------ training
+
+
+def test_what_is_minimised_is_that_loss():
+    fitted = fit(MLP((8,)), data(), "Adam(lr=0.0)", epochs=1, batch_size=8, precision="float32")
+    rows = split(fitted.problem.data, 0).train
+    assert len(rows) % 8 == 0
+    outputs, targets = fitted.model()(torch.from_numpy(INPUTS)[rows]), torch.from_numpy(LABELS)[rows].float()
+    wanted = torch.nn.functional.binary_cross_entropy_with_logits(outputs, targets)
+    np.testing.assert_allclose(fitted.history.epochs[0]["train_loss"], wanted.item(), rtol=1e-5)
 
 
 def test_a_network_learns_labels_alone_as_beside_others():
@@ -191,31 +210,42 @@ def test_other_arrays_are_refused(case):
         from_arrays(INPUTS, targets)
 
 
+def test_the_rows_of_a_test_part_do_not_count_for_whether_a_label_can_be_learned():
+    none = LABELS & [True, True, False]
+    with pytest.raises(DampenError, match="label 2 is there in 0 of 240"):
+        from_arrays(INPUTS, none, INPUTS, LABELS)
+
+
 @pytest.fixture
 def table(tmp_path):
     path = tmp_path / "fruit.csv"
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["a", "b", "c", "d", "e", "f", *NAMES, "weight", "price"])
+        writer.writerow(["a", "b", "c", "d", "e", "f", *NAMES, "weight", "price", "same"])
         for row, has, score in zip(INPUTS, LABELS, SCORES, strict=True):
             words = [str(int(has[0])), "yes" if has[1] else "no", "TRUE" if has[2] else "False"]
-            writer.writerow([*map(str, row), *words, score[0], score[1]])
+            writer.writerow([*map(str, row), *words, score[0], score[1], 1])
     return path
 
 
 def test_several_columns_of_a_table_are_labels_or_numbers(table):
-    found = open_data(table, target=NAMES, drop=("weight", "price"))
+    found = open_data(table, target=NAMES, drop=ASIDE)
     assert (found.task, found.classes) == ("labels", NAMES)
     np.testing.assert_allclose(found.targets, LABELS)
     assert found.input_shape == (6,)
-    found = open_data(table, target=("weight", "price"), drop=NAMES)
+    found = open_data(table, target=("weight", "price"), drop=(*NAMES, "same"))
     assert found.task == "numbers"
     np.testing.assert_allclose(found.targets, SCORES[:, :2], rtol=1e-6)
-    one = open_data(table, target="red", task="labels", drop=("weight", "price"))
+    one = open_data(table, target="red", task="labels", drop=ASIDE)
     assert (one.task, one.classes) == ("labels", ("red",))
 
 
 REFUSED = {
+    "one value alone": (
+        ("red", "same"),
+        "labels",
+        "The label 'same' must hold two values, such as 0 and 1 or no and yes",
+    ),
     "a number among labels": (("red", "weight"), "labels", "The label 'weight' must hold two values, such as 0 and 1 "),
     "classes": (("red", "round"), "classes", "Classes must stand in one column; got red, round. Name one of them"),
     "words as numbers": (("weight", "round"), None, "The target 'round' must hold numbers"),
@@ -233,7 +263,7 @@ def test_other_columns_are_refused(table, case):
 
 def test_a_trained_network_says_which_labels_each_row_has(table, tmp_path):
     targets = [part for name in NAMES for part in ("--target", name)]
-    drop = ["--drop", "weight", "--drop", "price"]
+    drop = [part for name in ASIDE for part in ("--drop", name)]
     recipe = ["--recipe", "Dropout(rate=0.1)", "--epochs", "8", "--hidden", "16"]
     done = run(tmp_path, "train", table, *targets, *drop, *recipe, "--out", "net.safetensors")
     assert done.code == 0, done.err
