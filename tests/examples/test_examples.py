@@ -21,6 +21,7 @@ MOST_LINES = 59
 
 ACCURACY = r"[01]\.\d{3,4}"
 SHORTENED = {
+    "anomalies": ("--seeds 1 --epochs 1", r"(?s)thyroid +held back.*plain( +\d+\.\d{4}){6}.*cardio .*chosen: "),
     "cifar_cnn": ("--seeds 1 --epochs 1 --rows 60", rf"plain +{ACCURACY}.*\nregularized +{ACCURACY}"),
     "dense_l2_dropout": (
         "--seeds 1 --epochs 1 --rows 200",
