@@ -35,7 +35,7 @@ Model = Annotated[
 ]
 Hidden = Annotated[str | None, typer.Option(help="Hidden layers of the mlp; by default 128,128.")]
 Metric = Annotated[
-    str | None, typer.Option(help="accuracy, balanced_accuracy, log_loss, r2 or mse; by default what fits.")
+    str | None, typer.Option(help="accuracy, balanced_accuracy, log_loss, r2, mse or mae; by default what fits.")
 ]
 Device = Annotated[str, typer.Option(help="cpu, cuda, ...")]
 Precision = Annotated[

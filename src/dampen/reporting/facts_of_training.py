@@ -15,7 +15,7 @@ from ..errors import DampenError
 from ..history import DIGITS, History
 from ..records import strict
 
-OF_CLASSES, OF_NUMBERS = ("accuracy", "balanced_accuracy", "log_loss"), ("r2", "mse")
+OF_CLASSES, OF_NUMBERS = ("accuracy", "balanced_accuracy", "log_loss"), ("r2", "mse", "mae")
 SHORTER = {"weight_norm": "l2", "weight_norm_l1": "l1"}
 """What is called as its layers' columns are."""
 BINS = 15

@@ -19,6 +19,7 @@ METRICS = {
     "log_loss": "how surprised the network is by the right answers (the log loss; less is better)",
     "r2": "how much of what differs between rows the network explains (R²; 1 is everything, 0 is nothing)",
     "mse": "the square of how far the network is off, on average (the mean squared error; less is better)",
+    "mae": "how far the network is off, on average (the mean absolute error; less is better)",
 }
 """What a score is."""
 NETWORKS = {
@@ -57,7 +58,7 @@ def _clean_text(text: str) -> str:
 
 def predicted(protocol: Mapping[str, Any]) -> str:
     """What the network is to say of a row."""
-    if protocol["metric"] in ("r2", "mse"):
+    if protocol["metric"] in ("r2", "mse", "mae"):
         return "what number belongs to each"
     found = re.findall(r"(\d+) classes", data_of(protocol)[1])
     return f"which of {found[-1]} classes each belongs to" if found else "which class each belongs to"

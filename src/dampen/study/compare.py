@@ -63,7 +63,7 @@ def compare(
     in a list; each a `Recipe`, a technique, or text such as "Dropout(rate=0.3) + L2"; by default the best-known
     techniques that suit the problem, with "all" in the list every one. The baseline is always there;
     with_default: whether the usual recipe, "default", is, too.
-    seeds: how many (they are 0, 1, 2, ...), or which. metric: accuracy, balanced_accuracy, log_loss, r2, mse.
+    seeds: how many (they are 0, 1, 2, ...), or which. metric: accuracy, balanced_accuracy, log_loss, r2, mse, mae.
     tune_lr: three learning rates per recipe, chosen on validation. precision: float32, bf16 (products only), or auto:
     what is measured to be faster. plan: the `plan` of an earlier answer, replayed: the same packs give the same bits.
     Ctrl-C ends the study with the recipes that are complete. watch is called after every epoch of a pack, on_plan

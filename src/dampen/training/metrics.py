@@ -70,6 +70,16 @@ def squared(outputs: Tensor, targets: Tensor) -> Tensor:
     return squares(outputs, targets).mean(-1)
 
 
+def distances(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Absolute error of each row in the target's units: (K, N)."""
+    return (outputs - targets).abs().mean(-1)
+
+
+def absolute(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Mean absolute error in the target's units."""
+    return distances(outputs, targets).mean(-1)
+
+
 def standard_error(rows: Tensor) -> Tensor:
     """How far the mean of these rows (K, N) is, typically, from that of as many others: (K,), 0 of a single row."""
     rows = rows.double()  # squares of small differences leave single precision
@@ -149,6 +159,7 @@ METRICS = {
         Metric("log_loss", "classes", False, log_loss, cross_entropies),
         Metric("r2", "numbers", True, r2, explained),
         Metric("mse", "numbers", False, squared, squares),
+        Metric("mae", "numbers", False, absolute, distances),
     )
 }
 LOSSES = {"classes": METRICS["log_loss"], "numbers": METRICS["mse"]}

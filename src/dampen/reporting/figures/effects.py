@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from ...evidence.verdict import SHARES
 from ...study.comparison import number as plain
 from ...study.comparison import signed
-from .style import BLUE, GREY, PAPER, VERMILLION, number, short
+from .style import BLUE, GREY, PAPER, UNITS, VERMILLION, number, short
 
 FAR = 3.0
 """Where something reaches more than twice so many times as far as three of four rows do, what reaches more than so many
@@ -58,7 +58,7 @@ def effect_units(metric: str) -> tuple[float, str]:
     """(what to multiply an effect with, its unit in brackets): those on shares are told in points."""
     if metric in SHARES:
         return 100.0, " [points]"
-    return 1.0, {"log_loss": " [nats]", "mse": " [squared units of the target]"}.get(metric, "")
+    return 1.0, UNITS.get(metric, "")
 
 
 def in_words(value: float, metric: str) -> str:

@@ -158,16 +158,19 @@ def percent(share: float) -> str:
 
 
 def metric_words(metric: str) -> str:
-    return {"r2": "R²", "mse": "mean squared error", "log_loss": "log loss"}.get(
+    return {"r2": "R²", "mse": "mean squared error", "mae": "mean absolute error", "log_loss": "log loss"}.get(
         metric, short(metric.replace("_", " "))
     )
+
+
+UNITS = {"log_loss": " [nats]", "mse": " [squared units of the target]", "mae": " [units of the target]"}
 
 
 def in_units(metric: str) -> tuple[float, str]:
     """(what to multiply a score with, its unit in brackets): shares are told in percent."""
     if metric in SHARES:
         return 100.0, " [%]"
-    return 1.0, {"log_loss": " [nats]", "mse": " [squared units of the target]"}.get(metric, "")
+    return 1.0, UNITS.get(metric, "")
 
 
 def loss_unit(facts: Mapping[str, Any]) -> str:
