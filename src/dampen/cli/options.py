@@ -26,6 +26,14 @@ Categorical = Annotated[
 Categories = Annotated[str, typer.Option(help="How the network sees categories: onehot or embed.")]
 Scale = Annotated[str, typer.Option(help="How numbers are scaled: standard or quantile.")]
 SkipBroken = Annotated[bool, typer.Option("--skip-broken", help="Leave out images that cannot be read, and say which.")]
+Window = Annotated[
+    int | None,
+    typer.Option(
+        help="Forecast the target from so many of its own last values, in the order of --time, else of the file; other "
+        "columns are left out."
+    ),
+]
+Horizon = Annotated[int, typer.Option(help="With --window: how many steps ahead.")]
 Model = Annotated[
     str | None,
     typer.Option(
@@ -49,9 +57,11 @@ Storage = Annotated[
 
 
 def data_options(values: dict[str, Any]) -> dict[str, Any]:
-    """The options of `open_data` among a command's own (its `locals()`); lists that were not given are empty."""
-    names = ("target", "task", "group", "time", "text", "drop", "categorical", "categories", "scale", "skip_broken")
-    return {name: values[name] or () if name in ("drop", "categorical") else values[name] for name in names}
+    """The options of `open_data` among a command's own (its `locals()`, or what a study kept of them)."""
+    from ..data.open import DEFAULTS
+
+    said = {name: values.get(name) for name in DEFAULTS}
+    return {name: usual if said[name] in (None, []) else said[name] for name, usual in DEFAULTS.items()}
 
 
 def recipe_of(text: str) -> Any:

@@ -8,7 +8,7 @@ import hashlib
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,6 +19,9 @@ from ..words import counted
 from .facts import CHUNK_NUMBERS, words_of
 from .schema import Schema
 from .texts import Vocabulary
+
+if TYPE_CHECKING:
+    from .windows import Windows
 
 NUM_PARTS = 3
 
@@ -33,7 +36,8 @@ class Dataset:
     number of each row's group, where no group may stand in two parts. schema: of a table, whose missing numbers are
     NaN in the inputs. notes: what was left out or looked odd when the data were read. on_disk: whether the inputs are
     a file mapped into memory, to be read batch by batch. num_tokens: of texts, the size of the vocabulary, padding
-    and unknown included; 0 for other data. vocabulary: which words they are."""
+    and unknown included; 0 for other data. vocabulary: which words they are. windows: how rows were cut from a
+    series that is to be forecast."""
 
     name: str
     inputs: Tensor
@@ -48,6 +52,7 @@ class Dataset:
     on_disk: bool = False
     num_tokens: int = 0
     vocabulary: Vocabulary | None = None
+    windows: Windows | None = None
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -77,10 +82,11 @@ class Dataset:
         shape = f"inputs {' x '.join(str(side) for side in self.input_shape)}"
         if self.num_tokens:
             shape = f"texts of up to {self.input_shape[0]} tokens, {self.num_tokens:,} words"
+        shape = self.windows.describe() if self.windows else shape
         parts = [f"{len(self.inputs)} rows", self.schema.describe() if self.schema else shape, kind]
         parts += ["no group in two parts"] if self.groups is not None else []
         if self.validation_rows is not None:
-            parts.append("split in time" if self.schema else "validation part given")
+            parts.append("split in time" if self.schema or self.windows else "validation part given")
         return f"{self.name}: {', '.join(parts)}"
 
 

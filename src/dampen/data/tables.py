@@ -68,7 +68,7 @@ def load_table(
     frame = read.frame
     schema = Schema((), categories, scale)
     roles = {"target": target, "group": group, "time": time, "text": text}
-    _check_names(read.name, frame.columns, roles, drop, categorical)
+    check_names(read.name, frame.columns, roles, drop, categorical)
     source = {name: frame[name] for name in frame.columns if name not in drop}
     del frame
     empty, name, test_rows = read.empty, read.name, read.test_rows
@@ -121,7 +121,7 @@ def _read(path: Path, test: Path | None) -> Read:
     return Read(both, path.name, torch.arange(len(frame), len(both)), empty + more)
 
 
-def _check_names(
+def check_names(
     name: str, columns: list[str], roles: dict[str, str | None], drop: Sequence[str], categorical: Sequence[str]
 ) -> None:
     has = f"{name!r} has {listed(columns, 12)}."
