@@ -17,6 +17,7 @@ from torch import Tensor
 from ..errors import DampenError, NoSuchName
 from ..words import counted
 from .facts import CHUNK_NUMBERS, words_of
+from .lengths import of_one_length
 from .schema import Schema
 from .texts import Vocabulary
 
@@ -144,8 +145,10 @@ def from_arrays(
 ) -> Dataset:
     """Arrays or tensors: inputs (R, ...) numbers, uint8 images (R, C, H, W) kept as such; targets (R,) of whole
     numbers, booleans or strings (classes), or (R,) or (R, M) of floats (numbers). A test part of its own makes the
-    protocol "fixed test". A `np.memmap` of float32 or uint8 is not read into memory, unless there is a test part."""
+    protocol "fixed test". A `np.memmap` of float32 or uint8 is not read into memory, unless there is a test part.
+    Series (R, C, T) may have unequal lengths: a list of arrays (T,) or (C, T), or NaN at their ends (`lengths.py`)."""
     on_disk = isinstance(inputs, np.memmap) and inputs.dtype in (np.float32, np.uint8) and test_inputs is None
+    (inputs, test_inputs), notes = of_one_length(inputs, test_inputs)
     inputs, targets = _numbers(inputs, "inputs"), _array(targets, "targets")
     _check_shapes(inputs, targets)
     test_rows = None
@@ -157,7 +160,7 @@ def from_arrays(
         test_rows = torch.arange(len(inputs), len(inputs) + len(test_inputs))
         inputs, targets = np.concatenate([inputs, test_inputs]), np.concatenate([targets, test_targets])
     if np.issubdtype(targets.dtype, np.floating):
-        return _with_numbers(name, _tensor(inputs), targets, test_rows, on_disk)
+        return dataclasses.replace(_with_numbers(name, _tensor(inputs), targets, test_rows, on_disk), notes=notes)
     if targets.ndim != 1:
         raise DampenError(
             f"Class targets must have shape (rows,); got {targets.shape}. Flatten them; numbers must be floats."
@@ -166,7 +169,7 @@ def from_arrays(
     _check_classes(labels, codes, test_rows)
     one_hot = torch.nn.functional.one_hot(torch.from_numpy(codes), len(labels)).float()
     classes = tuple(map(str, labels))
-    return Dataset(name, _tensor(inputs), one_hot, "classes", classes, test_rows, on_disk=on_disk)
+    return Dataset(name, _tensor(inputs), one_hot, "classes", classes, test_rows, notes=notes, on_disk=on_disk)
 
 
 def _with_numbers(name: str, inputs: Tensor, targets: np.ndarray, test_rows: Tensor | None, on_disk: bool) -> Dataset:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..errors import DampenError
 from .dataset import Dataset
+from .lengths import are_series, of_one_length
 from .schema import CATEGORY, NUMBER, Schema
 from .texts import Vocabulary
 from .windows import Windows, rows_of
@@ -139,11 +140,14 @@ def _is_windows(windows: Windows) -> bool:
 
 def encoded(signature: Signature, inputs: Any) -> Tensor:
     """Rows (N, ...) as the network takes them, from arrays or tensors of such rows, a Polars frame with the columns
-    of its table, or a list of texts. NaN passes only where the network fills it."""
+    of its table, a list of texts, or one of series that may be shorter. NaN passes only where the network fills it, and
+    at the end of series."""
     if hasattr(inputs, "get_column"):  # a Polars frame, without importing Polars to see
         return of_frame(signature, inputs)
     if signature.vocabulary is not None and not hasattr(inputs, "shape") and _are_texts(inputs):
         return signature.vocabulary.encode(inputs)
+    if len(signature.input_shape) == 2 and signature.windows is None:
+        (inputs,), _ = of_one_length(inputs, length=signature.input_shape[1] if are_series(inputs) else 0)
     return signature.check_rows(_of_array(signature, inputs))
 
 
