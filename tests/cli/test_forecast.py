@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 import dampen
-from dampen import LSTM, load_model
+from dampen import LSTM, DampenError, load_model
 from dampen.cli.options import data_options
-from dampen.cli.searching import data_as_typed
+from dampen.cli.searching import data_as_typed, recalled
 from dampen.data import open_data
+from dampen.study.store import Store
 
 START = datetime.date(2023, 1, 30)
 NUM_DAYS, MISSING = 90, (40, 41)
@@ -159,6 +160,13 @@ def test_what_a_study_kept_before_there_were_windows_is_read_all_the_same():
 
     assert data_as_typed(said) == "a.csv --target y"
     assert (data_options(said)["window"], data_options(said)["horizon"]) == (None, 1)
+
+
+def test_a_study_from_before_there_were_windows_does_not_go_on_with_one(tmp_path):
+    Store(tmp_path / "s.db").create("mine", higher_is_better=True, about={"command": {"data": "a.csv"}})
+
+    with pytest.raises(DampenError, match=r"must go on as it began, with --window None; got 5\. Leave it out"):
+        recalled("mine", str(tmp_path / "s.db"), {"window": 5})
 
 
 BAD = {

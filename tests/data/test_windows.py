@@ -12,6 +12,7 @@ from helpers import agrees
 from dampen import MLP, DampenError, fit
 from dampen.data import open_data, split
 from dampen.data.duplicates import duplicates
+from dampen.data.in_time import step_in_words
 from dampen.data.signature import Signature, encoded
 from dampen.data.unlabelled import of_dataset, open_rows
 from dampen.study.overlap import overlap
@@ -284,6 +285,10 @@ SERIES = {
         {"cell": lambda number: "inf" if number == 4 else number},
         "The target 'value' must be finite and below 3e38; got NaN, infinity or more in 1 row. ",
     ),
+    "nothing at all": (
+        {"days": [], "cell": str},
+        "'series.csv' must have rows; it has a header only.",
+    ),
     "nothing": ({"cell": lambda number: ""}, "The target 'value' must have values; all of its cells are empty."),
     "one value": ({"cell": lambda number: 2.5}, "The target must vary; got the value 2.5 in all 35 rows."),
     "a time twice": (
@@ -320,6 +325,14 @@ def test_series_that_cannot_be_forecast_are_refused_with_a_sentence(tmp_path, na
     path = dated(tmp_path, **{"days": DAYS, **rows})
 
     assert refusal(open_data, path, target="value", time="date", window=5).startswith(message)
+
+
+def test_lines_without_any_cell_are_no_series(tmp_path):
+    path = written(tmp_path, ["date,value", ",", ",", ","])
+
+    assert refusal(open_data, path, target="value", time="date", window=5) == (
+        "The target 'value' must have values; all of its cells are empty."
+    )
 
 
 def test_a_date_as_target_a_time_that_is_none_and_a_test_file_are_refused(tmp_path):
@@ -417,6 +430,31 @@ def test_hours_are_called_by_day_and_time(tmp_path):
 
     assert rows.names[-1] == f"{day(1)} 16:00:00"
     assert len(rows.names) == 37
+
+
+def test_times_that_are_numbers_count_on(tmp_path):
+    path = written(tmp_path, ["s,value", *(f"{100.5 + number / 4},{number * number % 31}" for number in range(40))])
+
+    rows = open_rows(path, Signature.of(open_data(path, target="value", time="s", window=5, horizon=2)))
+
+    assert rows.names[-2:] == ["110.5", "110.75"]
+
+
+@pytest.mark.parametrize(
+    ("step", "dated", "told"),
+    [
+        (86_400e6, True, "1 day"),
+        (7 * 86_400e6, True, "7 days"),
+        (3_600e6, True, "1 hour"),
+        (5_400e6, True, "1.5 hours"),
+        (600e6, True, "10 minutes"),
+        (1e6, True, "1 second"),
+        (0.5e6, True, "0.5 seconds"),
+        (0.25, False, "0.25"),
+    ],
+)
+def test_a_step_is_told_as_people_say_it(step, dated, told):
+    assert step_in_words(step, dated) == told
 
 
 def test_frames_data_sets_and_arrays_are_rows_too(tmp_path, of_days):
