@@ -6,6 +6,7 @@ import csv
 import re
 import runpy
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +21,17 @@ SCRIPTS = sorted(EXAMPLES.glob("*.py"))
 MOST_LINES = 59
 
 ACCURACY = r"[01]\.\d{3,4}"
+OFF = r"\d\.\d{3}"
 SHORTENED = {
     "anomalies": ("--seeds 1 --epochs 1", r"(?s)thyroid +held back.*plain( +\d+\.\d{4}){6}.*cardio .*chosen: "),
     "cifar_cnn": ("--seeds 1 --epochs 1 --rows 60", rf"plain +{ACCURACY}.*\nregularized +{ACCURACY}"),
     "dense_l2_dropout": (
         "--seeds 1 --epochs 1 --rows 200",
         rf"(?s)plain +training {ACCURACY}  test {ACCURACY}.*\nL2 .*\ndropout ",
+    ),
+    "forecast": (
+        "--seeds 2 --epochs 1 --hidden 4",
+        rf"(?s)the day before: {OFF}\nthe year before: {OFF}\nplain: {OFF}\nregularized: {OFF}\n.*baseline",
     ),
     "mlp_loop": ("--epochs 2", rf"(?s)validation loss .*accuracy {ACCURACY} with no technique.* with LabelSmoothing"),
     "mnist_case_study": (
@@ -59,6 +65,15 @@ def few_of_cifar(path):
     return path
 
 
+def days(path, count=520):
+    """A made-up temperature: the year's course, and what changes from day to day."""
+    draw = np.random.default_rng(0)
+    values = 15 - 8 * np.cos(np.arange(count) * 2 * np.pi / 365) + draw.normal(size=count)
+    dates = np.datetime64("2021-01-01") + np.arange(count)
+    path.write_text("date,temp_max\n" + "".join(f"{d},{v:.1f}\n" for d, v in zip(dates, values, strict=True)))
+    return path, values.round(1)
+
+
 def lines_of(path):
     return path.read_text(encoding="utf-8").splitlines()
 
@@ -72,6 +87,7 @@ def test_every_script_is_run_here():
 def test_it_runs_and_prints_what_it_promises(name, monkeypatch, capsys, tmp_path):
     arguments, printed = SHORTENED[name]
     own = [str(few_of_cifar(tmp_path / "few.npz"))] if name == "cifar_cnn" else []
+    own = [str(days(tmp_path / "days.csv")[0])] if name == "forecast" else own
 
     run(name, [*own, *arguments.split()], monkeypatch)
 
@@ -125,3 +141,29 @@ def test_the_case_study_takes_a_folder_of_pngs_with_a_table_of_labels(monkeypatc
     assert (found["data"].inputs == digits.inputs[:150]).all()
     assert found["data"].test_rows.tolist() == list(range(105, 150))
     assert "early stopping" in capsys.readouterr().out
+
+
+def test_the_naive_forecasts_are_the_day_and_the_year_before_those_of_the_last_fifth(monkeypatch, capsys, tmp_path):
+    path, values = days(tmp_path / "days.csv")
+
+    run("forecast", [str(path), "--window", "20", "--seeds", "1", "--epochs", "1", "--hidden", "2"], monkeypatch)
+
+    told = dict(re.findall(r"the (\w+) before: ([\d.]+)", capsys.readouterr().out))
+    last = values[-100:]  # of 500 windows
+    np.testing.assert_allclose(float(told["day"]), np.abs(last - values[-101:-1]).mean(), atol=6e-4)
+    np.testing.assert_allclose(float(told["year"]), np.abs(last - values[-465:-365]).mean(), atol=6e-4)
+
+
+def test_a_series_of_less_than_a_year_before_its_test_part_ends_in_a_sentence(monkeypatch, tmp_path):
+    with pytest.raises(SystemExit) as end:
+        run("forecast", [str(days(tmp_path / "days.csv", 400)[0])], monkeypatch)
+
+    assert end.value.code == "The test part must begin a year after the first day or later; it begins after 326 days."
+
+
+@pytest.mark.skipif(find_spec("vega_datasets") is None, reason="needs vega_datasets")
+def test_without_a_table_the_forecast_takes_seattle_s_weather(monkeypatch, capsys):
+    found = run("forecast", ["--seeds", "1", "--epochs", "1", "--hidden", "2"], monkeypatch)
+
+    assert len(found["values"]) == 1461
+    assert "the day before: 2.363\nthe year before: 3.832\n" in capsys.readouterr().out

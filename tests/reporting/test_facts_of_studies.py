@@ -94,7 +94,7 @@ def test_trials_are_left_as_they_were_and_facts_are_strict_json():
     assert json.loads(json.dumps(facts, allow_nan=False)) == facts
 
 
-@pytest.mark.parametrize(("metric", "higher"), [("accuracy", True), ("log_loss", False), ("mse", False), ("r2", True)])
+@pytest.mark.parametrize(("metric", "higher"), [("accuracy", True), ("log_loss", False), ("mae", False), ("r2", True)])
 def test_whether_higher_is_better_follows_from_the_metric(metric, higher):
     assert search_facts(found(metric=metric))["higher_is_better"] is higher
 

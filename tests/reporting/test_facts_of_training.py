@@ -57,7 +57,7 @@ def test_a_gap_is_positive_where_validation_is_worse():
 
 
 def test_of_a_metric_that_is_better_when_lower_the_gap_turns_round():
-    known = trained([(1.0, 1.0)] * 2, [(0.5, 0.8), (0.5, 0.4)], metric="mse", higher_is_better=False)
+    known = trained([(1.0, 1.0)] * 2, [(0.5, 0.8), (0.5, 0.4)], metric="mae", higher_is_better=False)
 
     facts = training_facts([known])
 

@@ -13,7 +13,11 @@ from dampen.recipe import parse
 from dampen.recipe_file import from_toml
 from dampen.reporting.facts import report_facts
 from dampen.reporting.figures import training_facts
-from dampen.reporting.words import clean
+from dampen.reporting.figures.effects import effect_units
+from dampen.reporting.figures.style import in_units, metric_words
+from dampen.reporting.words import METRICS as IN_WORDS
+from dampen.reporting.words import clean, predicted
+from dampen.training.metrics import METRICS
 
 MIXED = {
     "LabelSmoothing": ("LabelSmoothing", GAIN, 1.5),
@@ -315,3 +319,13 @@ def test_parts_that_do_not_belong_together_are_refused():
         report_facts(dataclasses.replace(answer, protocol={}))
     with pytest.raises(DampenError, match="'EMA' is not"):
         report_facts(dataclasses.replace(answer, recipes={n: r for n, r in answer.recipes.items() if n != "EMA"}))
+
+
+def test_every_metric_is_explained_and_one_of_numbers_speaks_of_numbers():
+    numbers = [name for name, metric in METRICS.items() if metric.task == "numbers"]
+
+    assert {*IN_WORDS} == {*METRICS}
+    assert {predicted({"metric": name}) for name in numbers} == {"what number belongs to each"}
+    assert "absolute error" in IN_WORDS["mae"]
+    assert metric_words("mae") == "mean absolute error"
+    assert effect_units("mae") == in_units("mae") == (1.0, " [units of the target]")

@@ -136,6 +136,15 @@ def test_mean_squared_error_is_scikit_learn_s(fitness):
     agrees(scores, np.array([sk.mean_squared_error(t, o) for o, t in zip(outputs, targets, strict=True)]))
 
 
+def test_mean_absolute_error_is_scikit_learn_s(fitness):
+    outputs, targets = fitness
+
+    scores = METRICS["mae"].score(outputs, targets)
+
+    agrees(scores, np.array([sk.mean_absolute_error(t, o) for o, t in zip(outputs, targets, strict=True)]))
+    assert len(set(scores.tolist())) == NUM_MEMBERS
+
+
 def test_predicting_the_mean_has_an_r2_of_0(fitness):
     _, targets = fitness
 
@@ -183,7 +192,7 @@ def test_a_metric_is_found_by_its_name():
     for name, metric in METRICS.items():
         assert choose(name, metric.task, one_hot([0, 1], 2)) is metric
     losses = {"classes": "log_loss", "labels": "label_log_loss", "numbers": "mse"}
-    assert {name for name, metric in METRICS.items() if not metric.higher_is_better} == {*losses.values()}
+    assert {name for name, metric in METRICS.items() if not metric.higher_is_better} == {*losses.values(), "mae"}
     assert {task: metric.name for task, metric in LOSSES.items()} == losses
 
 
@@ -201,7 +210,7 @@ def test_an_unknown_metric_is_refused_and_the_nearest_one_offered():
     ("name", "task", "message"),
     [
         ("r2", "classes", "The metric r2 needs numbers as targets; use accuracy, balanced_accuracy, log_loss."),
-        ("accuracy", "numbers", "The metric accuracy needs classes as targets; use r2, mse."),
+        ("accuracy", "numbers", "The metric accuracy needs classes as targets; use r2, mse, mae."),
     ],
 )
 def test_a_metric_of_another_task_is_refused(name, task, message):

@@ -22,6 +22,8 @@ def compare(
     categories: options.Categories = "onehot",
     scale: options.Scale = "standard",
     skip_broken: options.SkipBroken = False,
+    window: options.Window = None,
+    horizon: options.Horizon = 1,
     recipe: Annotated[
         list[str] | None,
         typer.Option(

@@ -29,6 +29,14 @@ Categorical = Annotated[
 Categories = Annotated[str, typer.Option(help="How the network sees categories: onehot or embed.")]
 Scale = Annotated[str, typer.Option(help="How numbers are scaled: standard or quantile.")]
 SkipBroken = Annotated[bool, typer.Option("--skip-broken", help="Leave out images that cannot be read, and say which.")]
+Window = Annotated[
+    int | None,
+    typer.Option(
+        help="Forecast the target from so many of its own last values, in the order of --time, else of the file; other "
+        "columns are left out."
+    ),
+]
+Horizon = Annotated[int, typer.Option(help="With --window: how many steps ahead.")]
 Model = Annotated[
     str | None,
     typer.Option(
@@ -41,7 +49,7 @@ Metric = Annotated[
     str | None,
     typer.Option(
         help="accuracy, balanced_accuracy or log_loss; of labels label_accuracy, balanced_label_accuracy or "
-        "label_log_loss; of numbers r2 or mse. By default what fits."
+        "label_log_loss; of numbers r2, mse or mae. By default what fits."
     ),
 ]
 Device = Annotated[str, typer.Option(help="cpu, cuda, ...")]
@@ -56,13 +64,13 @@ Storage = Annotated[
 
 
 def data_options(values: dict[str, Any]) -> dict[str, Any]:
-    """The options of `open_data` among a command's own (its `locals()`); lists that were not given are empty."""
-    target = values["target"] or None
-    if isinstance(target, list) and len(target) == 1:
-        target = target[0]
-    names = ("task", "group", "time", "text", "categories", "scale", "skip_broken")
-    lists = {name: tuple(values[name] or ()) for name in ("drop", "categorical")}
-    return {"target": target, **lists, **{name: values[name] for name in names}}
+    """The options of `open_data` among a command's own (its `locals()`, or what a study kept of them)."""
+    from ..data.open import DEFAULTS
+
+    said = {name: values.get(name) for name in DEFAULTS}
+    if isinstance(said["target"], list) and len(said["target"]) == 1:
+        said["target"] = said["target"][0]
+    return {name: usual if said[name] in (None, []) else said[name] for name, usual in DEFAULTS.items()}
 
 
 def recipe_of(text: str) -> Any:

@@ -17,12 +17,16 @@ def predict(
         str,
         typer.Argument(
             help="Rows as the network was trained on, with or without the target: a table (.csv, .csv.gz, .parquet), "
-            "an .npz file, an image, a folder of images or IDX files, or a built-in data set."
+            "an .npz file, an image, a folder of images or IDX files, or a built-in data set. Of a series that is "
+            "forecast: the table with its last values."
         ),
     ],
     out: Annotated[
         Path,
-        typer.Option(help="The CSV file to write: row (from 1) or file, prediction, the probability of each class."),
+        typer.Option(
+            help="The CSV file to write: row (from 1), file or the time that is forecast; prediction; the probability "
+            "of each class."
+        ),
     ],
     skip_broken: options.SkipBroken = False,
 ) -> None:

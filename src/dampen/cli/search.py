@@ -30,6 +30,8 @@ def search(
     categories: options.Categories = "onehot",
     scale: options.Scale = "standard",
     skip_broken: options.SkipBroken = False,
+    window: options.Window = None,
+    horizon: options.Horizon = 1,
     budget: Annotated[
         str,
         typer.Option(
@@ -127,6 +129,7 @@ def search(
 
 TYPED = (
     *("data", "target", "task", "group", "time", "text", "drop", "categorical", "categories", "scale", "skip_broken"),
+    *("window", "horizon"),
     *("budget", "seeds", "preset", "with_", "without", "range_", "space", "sampler", "epochs", "batch_size", "model"),
     *("hidden", "metric", "outer", "seed", "ablation", "data_curve"),
 )

@@ -17,6 +17,7 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 
+from ..data.open import DEFAULTS
 from ..errors import DampenError
 from ..study.budget import duration
 from ..study.found import SearchResult
@@ -110,11 +111,12 @@ def recalled(study: str, storage: str | None, given: Mapping[str, Any]) -> dict[
     if not known:
         raise DampenError(f"The study {study!r} must have begun at the command line to go on there; it did not.")
     for name, value in given.items():
-        if name != "data" and value != known[name]:
+        before = known.get(name)
+        if name != "data" and value != before:
             option = "--" + name.strip("_").replace("_", "-")
             raise DampenError(
-                f"The study {study!r} must go on as it began, with {option} {known[name]}; got {value}. Leave it out, "
-                "or begin a new study."
+                f"The study {study!r} must go on as it began, with {option} {before}; got {value}. Leave it out, or "
+                "begin a new study."
             )
     return {**known, "data": given.get("data", known["data"])}
 
@@ -145,7 +147,7 @@ def spelled(said: Mapping[str, Any]) -> dict[str, Any]:
 
 def _unusual(said: Mapping[str, Any]) -> dict[str, Any]:
     """The options of `open_data` that were given."""
-    return {name: value for name, value in data_options(said).items() if value and value not in ("onehot", "standard")}
+    return {name: value for name, value in data_options(said).items() if value != DEFAULTS[name]}
 
 
 def data_as_typed(said: Mapping[str, Any]) -> str:
@@ -154,7 +156,7 @@ def data_as_typed(said: Mapping[str, Any]) -> str:
     for name, value in _unusual(said).items():
         option = f"--{name.replace('_', '-')}"
         values = value if isinstance(value, list | tuple) else [value]
-        told += [option] if value is True else [part for each in values for part in (option, each)]
+        told += [option] if value is True else [part for each in values for part in (option, str(each))]
     return shlex.join(told)
 
 

@@ -29,6 +29,8 @@ def train(
     categories: options.Categories = "onehot",
     scale: options.Scale = "standard",
     skip_broken: options.SkipBroken = False,
+    window: options.Window = None,
+    horizon: options.Horizon = 1,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training part; else 40.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Rows in a batch; else 64.")] = None,
     seed: Annotated[int | None, typer.Option(help="Decides split, initial weights, batches, noise; else 0.")] = None,

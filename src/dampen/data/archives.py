@@ -32,7 +32,7 @@ def load_npz(path: str | Path) -> Dataset:
     `labels`, `n_train`. `classes`, where it is there, names the classes of whole numbers 0, 1, ...
 
     uint8 of shape (R, H, W), (R, H, W, C) or (R, C, H, W) are images and become uint8 (R, C, H, W); other arrays of
-    three axes are series (R, channels, length).
+    three axes are series (R, channels, length), with NaN at the end of those that are shorter.
     Raises `DampenError` for arrays of other names, Python objects, and what unpacks to far more than its size.
     """
     path = Path(path)
@@ -145,7 +145,8 @@ def _plain(name: str, arrays: Mapping[str, np.ndarray]) -> Dataset:
     parts = [_labels(array) if number % 2 else _inputs(array) for number, array in enumerate(ordered)]
     if len(parts) == 4:
         check_test_classes(parts[1], parts[3])
-    return dataclasses.replace(from_arrays(*parts, name=name), notes=note)
+    data = from_arrays(*parts, name=name)
+    return dataclasses.replace(data, notes=data.notes + note)
 
 
 def _inputs(array: np.ndarray) -> np.ndarray:

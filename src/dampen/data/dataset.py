@@ -8,7 +8,7 @@ import hashlib
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,8 +17,12 @@ from torch import Tensor
 from ..errors import DampenError, NoSuchName
 from ..words import counted
 from .facts import CHUNK_NUMBERS, words_of
+from .lengths import of_one_length
 from .schema import Schema
 from .texts import Vocabulary
+
+if TYPE_CHECKING:
+    from .windows import Windows
 
 NUM_PARTS = 3
 
@@ -34,7 +38,8 @@ class Dataset:
     number of each row's group, where no group may stand in two parts. schema: of a table, whose missing numbers are
     NaN in the inputs. notes: what was left out or looked odd when the data were read. on_disk: whether the inputs are
     a file mapped into memory, to be read batch by batch. num_tokens: of texts, the size of the vocabulary, padding
-    and unknown included; 0 for other data. vocabulary: which words they are."""
+    and unknown included; 0 for other data. vocabulary: which words they are. windows: how rows were cut from a
+    series that is to be forecast."""
 
     name: str
     inputs: Tensor
@@ -49,6 +54,7 @@ class Dataset:
     on_disk: bool = False
     num_tokens: int = 0
     vocabulary: Vocabulary | None = None
+    windows: Windows | None = None
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -78,10 +84,11 @@ class Dataset:
         shape = f"inputs {' x '.join(str(side) for side in self.input_shape)}"
         if self.num_tokens:
             shape = f"texts of up to {self.input_shape[0]} tokens, {self.num_tokens:,} words"
+        shape = self.windows.describe() if self.windows else shape
         parts = [f"{len(self.inputs)} rows", self.schema.describe() if self.schema else shape, kind]
         parts += ["no group in two parts"] if self.groups is not None else []
         if self.validation_rows is not None:
-            parts.append("split in time" if self.schema else "validation part given")
+            parts.append("split in time" if self.schema or self.windows else "validation part given")
         return f"{self.name}: {', '.join(parts)}"
 
 
@@ -139,9 +146,11 @@ def from_arrays(
 ) -> Dataset:
     """Arrays or tensors: inputs (R, ...) numbers, uint8 images (R, C, H, W) kept as such; targets (R,) of whole
     numbers, booleans or strings (classes), (R, L) of booleans or whole numbers 0 and 1 (labels, several of which may
-    hold at once), or (R,) or (R, M) of floats (numbers). A test part of its own makes the
-    protocol "fixed test". A `np.memmap` of float32 or uint8 is not read into memory, unless there is a test part."""
+    hold at once), or (R,) or (R, M) of floats (numbers). A test part of its own makes the protocol "fixed test". A
+    `np.memmap` of float32 or uint8 is not read into memory, unless there is a test part.
+    Series (R, C, T) may have unequal lengths: a list of arrays (T,) or (C, T), or NaN at their ends (`lengths.py`)."""
     on_disk = isinstance(inputs, np.memmap) and inputs.dtype in (np.float32, np.uint8) and test_inputs is None
+    (inputs, test_inputs), notes = of_one_length(inputs, test_inputs)
     inputs, targets = _numbers(inputs, "inputs"), _array(targets, "targets")
     _check_shapes(inputs, targets)
     test_rows = None
@@ -153,9 +162,9 @@ def from_arrays(
         test_rows = torch.arange(len(inputs), len(inputs) + len(test_inputs))
         inputs, targets = np.concatenate([inputs, test_inputs]), np.concatenate([targets, test_targets])
     if np.issubdtype(targets.dtype, np.floating):
-        return _with_numbers(name, _tensor(inputs), targets, test_rows, on_disk)
+        return dataclasses.replace(_with_numbers(name, _tensor(inputs), targets, test_rows, on_disk), notes=notes)
     if targets.ndim == 2 and targets.shape[1] > 1:
-        return _with_labels(name, _tensor(inputs), targets, test_rows, on_disk)
+        return dataclasses.replace(_with_labels(name, _tensor(inputs), targets, test_rows, on_disk), notes=notes)
     if targets.ndim != 1:
         raise DampenError(
             f"Class targets must have shape (rows,); got {targets.shape}. Flatten them; numbers must be floats."
@@ -164,7 +173,7 @@ def from_arrays(
     _check_classes(labels, codes, test_rows)
     one_hot = torch.nn.functional.one_hot(torch.from_numpy(codes), len(labels)).float()
     classes = tuple(map(str, labels))
-    return Dataset(name, _tensor(inputs), one_hot, "classes", classes, test_rows, on_disk=on_disk)
+    return Dataset(name, _tensor(inputs), one_hot, "classes", classes, test_rows, notes=notes, on_disk=on_disk)
 
 
 def _with_numbers(name: str, inputs: Tensor, targets: np.ndarray, test_rows: Tensor | None, on_disk: bool) -> Dataset:

@@ -19,8 +19,11 @@ DEFAULTS: dict[str, Any] = {
     "categories": "onehot",
     "scale": "standard",
     "skip_broken": False,
+    "window": None,
+    "horizon": 1,
 }
-OF_TABLES = frozenset(DEFAULTS) - {"skip_broken"}
+OF_WINDOWS = frozenset({"target", "task", "time", "window", "horizon"})
+OF_TABLES = frozenset(DEFAULTS) - {"skip_broken", "window", "horizon"}
 OF_IMAGES = frozenset({"skip_broken"})
 
 
@@ -37,16 +40,19 @@ def open_data(
     categories: str = "onehot",
     scale: str = "standard",
     skip_broken: bool = False,
+    window: int | None = None,
+    horizon: int = 1,
 ) -> Dataset:
     """A data set from its name (digits, mnist, fashion-mnist, openml:NAME), a table (.csv, .tsv, also .gz; .parquet),
     an archive (.npz), a folder of IDX files, of images, or of train.csv and test.csv.
 
-    The options of tables are those of `load_table`. skip_broken: leave out images that cannot be read. Raises
-    `DampenError` where there is no such thing, or an option does not suit it.
+    The options of tables are those of `load_table`. window: forecast the target, numbers in the order of time, from so
+    many values of its own past, `horizon` steps ahead (`load_windows`). skip_broken: leave out images that cannot be
+    read. Raises `DampenError` where there is no such thing, or an option does not suit it.
     """
     options = dict(
         target=target, task=task, group=group, time=time, text=text, drop=tuple(drop), categorical=tuple(categorical),
-        categories=categories, scale=scale, skip_broken=skip_broken,
+        categories=categories, scale=scale, skip_broken=skip_broken, window=window, horizon=horizon,
     )  # fmt: skip
     name, path = str(source), Path(source)
     if name in BUILT_IN:
@@ -91,8 +97,27 @@ def _folder(path: Path, options: Mapping[str, Any]) -> Dataset:
 
 
 def _table(path: Path, options: Mapping[str, Any], **more: Any) -> Dataset:
+    if options["window"] is not None:
+        return _series(path, options, **more)
+    if options["horizon"] != DEFAULTS["horizon"]:
+        raise DampenError(
+            f"--horizon must be given with --window; got {options['horizon']} alone. Give both or neither."
+        )
     _check_suits(options, OF_TABLES, "a table")
     return load_table(path, **{name: options[name] for name in OF_TABLES}, **more)
+
+
+def _series(path: Path, options: Mapping[str, Any], **more: Any) -> Dataset:
+    from .windows import load_windows
+
+    if more:
+        raise DampenError("A series must stand in one table; got train.csv and test.csv. Put one below the other.")
+    _check_suits(options, OF_WINDOWS, "--window")
+    if options["task"] not in (None, "numbers"):
+        raise DampenError(
+            f"--window must be given with numbers to forecast; got --task {options['task']}. Leave it out."
+        )
+    return load_windows(path, **{name: options[name] for name in OF_WINDOWS - {"task"}})
 
 
 def _part(files: Mapping[str, Path], part: str) -> Path | None:

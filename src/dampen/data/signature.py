@@ -13,8 +13,10 @@ from torch import Tensor
 from ..errors import DampenError
 from .dataset import Dataset
 from .facts import TASKS
+from .lengths import are_series, of_one_length
 from .schema import CATEGORY, NUMBER, Schema
 from .texts import Vocabulary
+from .windows import Windows, rows_of
 
 MOST_NUMBERS = 2**40
 """Of one row; anything beyond is no row."""
@@ -23,8 +25,8 @@ MOST_NUMBERS = 2**40
 @dataclasses.dataclass(frozen=True)
 class Signature:
     """task: one of `TASKS`. input_shape: of one encoded row. num_outputs: classes, labels, or target columns.
-    classes: names of classes or labels in the order of the outputs; none for numbers. schema, num_tokens, vocabulary:
-    as in `Dataset`."""
+    classes: names of classes or labels in the order of the outputs; none for numbers. schema, num_tokens, vocabulary,
+    windows: as in `Dataset`."""
 
     task: str
     input_shape: tuple[int, ...]
@@ -33,13 +35,15 @@ class Signature:
     schema: Schema | None = None
     num_tokens: int = 0
     vocabulary: Vocabulary | None = None
+    windows: Windows | None = None
 
     @classmethod
     def of(cls, data: Dataset) -> Signature:
         """Classes without labels are called by their numbers."""
         count = data.targets.shape[1]
         classes = data.classes or tuple(map(str, range(0 if data.task == "numbers" else count)))
-        return cls(data.task, data.input_shape, count, classes, data.schema, data.num_tokens, data.vocabulary)
+        how = {name: getattr(data, name) for name in ("schema", "num_tokens", "vocabulary", "windows")}
+        return cls(data.task, data.input_shape, count, classes, **how)
 
     def check_rows(self, inputs: Tensor) -> Tensor:
         """Encoded rows, or a sentence where they are none of this network's."""
@@ -64,13 +68,14 @@ class Signature:
             "schema": None if self.schema is None else self.schema.to_record(),
             "num_tokens": self.num_tokens,
             "vocabulary": vocabulary,
+            "windows": None if self.windows is None else dataclasses.asdict(self.windows),
         }
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Signature:
         """What `to_record` wrote. Raises `DampenError` where a record of unknown origin is not such a one."""
         try:
-            schema, vocabulary = record["schema"], record["vocabulary"]
+            schema, vocabulary, windows = record["schema"], record["vocabulary"], record.get("windows")
             signature = cls(
                 task=record["task"],
                 input_shape=tuple(record["input_shape"]),
@@ -79,6 +84,7 @@ class Signature:
                 schema=None if schema is None else Schema.from_record(schema),
                 num_tokens=record["num_tokens"],
                 vocabulary=None if vocabulary is None else _vocabulary(**vocabulary),
+                windows=None if windows is None else Windows(**windows),
             )
             sound = signature._is_sound()
         except (KeyError, TypeError, ValueError, AttributeError):
@@ -97,7 +103,10 @@ class Signature:
         words = self.vocabulary is None or (len(self.vocabulary), (self.vocabulary.length,)) == (self.num_tokens, shape)
         columns = self.schema is None or (_is_schema(self.schema) and (len(self.schema.features),) == shape)
         known = self.task in TASKS and all(isinstance(label, str) for label in self.classes)
-        return labels and tokens and words and columns and known
+        series = self.windows is None or (
+            _is_windows(self.windows) and (self.task, (1, self.windows.window), 1) == ("numbers", shape, count)
+        )
+        return labels and tokens and words and columns and series and known
 
 
 def _vocabulary(words: Any, length: Any, column: Any) -> Vocabulary:
@@ -124,13 +133,22 @@ def _is_schema(schema: Schema) -> bool:
     )
 
 
+def _is_windows(windows: Windows) -> bool:
+    names = isinstance(windows.column, str) and isinstance(windows.time, str)
+    step = type(windows.step) in (int, float) and 0 < windows.step < math.inf
+    return names and step and _is_count(windows.window) and _is_count(windows.horizon)
+
+
 def encoded(signature: Signature, inputs: Any) -> Tensor:
     """Rows (N, ...) as the network takes them, from arrays or tensors of such rows, a Polars frame with the columns
-    of its table, or a list of texts. NaN passes only where the network fills it."""
+    of its table, a list of texts, or one of series that may be shorter. NaN passes only where the network fills it, and
+    at the end of series."""
     if hasattr(inputs, "get_column"):  # a Polars frame, without importing Polars to see
         return of_frame(signature, inputs)
     if signature.vocabulary is not None and not hasattr(inputs, "shape") and _are_texts(inputs):
         return signature.vocabulary.encode(inputs)
+    if len(signature.input_shape) == 2 and signature.windows is None:
+        (inputs,), _ = of_one_length(inputs, length=signature.input_shape[1] if are_series(inputs) else 0)
     return signature.check_rows(_of_array(signature, inputs))
 
 
@@ -139,6 +157,8 @@ def of_frame(signature: Signature, frame: Any) -> Tensor:
         return signature.schema.encode(frame)
     if signature.vocabulary is not None and signature.vocabulary.column:
         return signature.vocabulary.encode_column(frame)
+    if signature.windows is not None:
+        return rows_of(signature.windows, frame).inputs
     raise DampenError("The network must have been trained on a table to take one; it was trained on arrays.")
 
 

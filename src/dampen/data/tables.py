@@ -70,7 +70,7 @@ def load_table(
     schema = Schema((), categories, scale)
     targets = () if target is None else (target,) if isinstance(target, str) else tuple(target)
     roles = {"group": group, "time": time, "text": text}
-    _check_names(read.name, frame.columns, targets, roles, drop, categorical)
+    check_names(read.name, frame.columns, targets, roles, drop, categorical)
     source = {name: frame[name] for name in frame.columns if name not in drop}
     del frame
     empty, name, test_rows = read.empty, read.name, read.test_rows
@@ -124,7 +124,7 @@ def _read(path: Path, test: Path | None) -> Read:
     return Read(both, path.name, torch.arange(len(frame), len(both)), empty + more)
 
 
-def _check_names(
+def check_names(
     name: str,
     columns: list[str],
     targets: Sequence[str],
@@ -145,9 +145,9 @@ def _check_names(
         raise DampenError(
             f"A column must have one use among target, group, time, text and drop; {listed(twice)} has two."
         )
-    if roles["text"] is not None and categorical:
+    if roles.get("text") is not None and categorical:
         raise DampenError("A text must be learned from alone; got --categorical too. Leave it or --text out.")
-    if roles["group"] is not None and roles["time"] is not None:
+    if roles.get("group") is not None and roles.get("time") is not None:
         raise DampenError("A table must be split by groups or in time; got both. Leave --group or --time out.")
 
 

@@ -18,11 +18,13 @@ from .images import rows_of_images
 from .open import missing, open_data
 from .reading import is_table, read_rows
 from .signature import Signature, encoded, of_frame
+from .windows import rows_of
 
 
 class Unlabelled(NamedTuple):
     """inputs: rows (N, ...) as the network takes them. names: what each is called, its number in the source, from 1,
-    or its file. heading: "row" or "file". notes: what was left out."""
+    or its file; of windows what they forecast. heading: "row", "file" or the column of the times. notes: what was
+    left out."""
 
     inputs: Tensor
     names: Sequence[int | str]
@@ -60,7 +62,7 @@ def open_rows(source: str | Path, signature: Signature, skip_broken: bool = Fals
 
 def of_dataset(signature: Signature, data: Dataset) -> Tensor:
     """The inputs of a data set that was encoded as the network's was."""
-    if data.schema != signature.schema or data.vocabulary != signature.vocabulary:
+    if any(getattr(data, name) != getattr(signature, name) for name in ("schema", "vocabulary", "windows")):
         raise DampenError(
             f"The data set {data.name} must be encoded as the network's was; it is not. Give the file it comes from."
         )
@@ -77,5 +79,8 @@ def _of_table(path: Path, signature: Signature) -> Unlabelled:
     notes = (f"{counted(left_out)} without any cell left out",) if left_out else ()
     if not len(kept):
         raise DampenError(f"{path.name!r} must have rows; all of them are empty.")
+    if signature.windows is not None:
+        rows = rows_of(signature.windows, frame[kept] if signature.windows.time in frame.columns else frame)
+        return Unlabelled(*rows)
     inputs = of_frame(signature, frame[kept] if left_out else frame)
     return Unlabelled(inputs, (kept + 1).tolist(), "row", notes)

@@ -16,7 +16,7 @@ from ..history import DIGITS, History
 from ..records import strict
 
 IN_NATS = ("accuracy", "balanced_accuracy", "log_loss", "label_accuracy", "balanced_label_accuracy", "label_log_loss")
-OF_NUMBERS = ("r2", "mse")
+OF_NUMBERS = ("r2", "mse", "mae")
 SHORTER = {"weight_norm": "l2", "weight_norm_l1": "l1"}
 """What is called as its layers' columns are."""
 BINS = 15

@@ -22,6 +22,7 @@ METRICS = {
     "label_log_loss": "how surprised the network is by the right labels (the log loss; less is better)",
     "r2": "how much of what differs between rows the network explains (R²; 1 is everything, 0 is nothing)",
     "mse": "the square of how far the network is off, on average (the mean squared error; less is better)",
+    "mae": "how far the network is off, on average (the mean absolute error; less is better)",
 }
 """What a score is."""
 NETWORKS = {
@@ -60,7 +61,7 @@ def _clean_text(text: str) -> str:
 
 def predicted(protocol: Mapping[str, Any]) -> str:
     """What the network is to say of a row."""
-    if protocol["metric"] in ("r2", "mse"):
+    if protocol["metric"] in ("r2", "mse", "mae"):
         return "what number belongs to each"
     if found := re.findall(r"(\d+) labels", data_of(protocol)[1]):
         return f"which of {found[-1]} labels each has"

@@ -64,7 +64,7 @@ def compare(
     techniques that suit the problem, with "all" in the list every one. The baseline is always there;
     with_default: whether the usual recipe, "default", is, too.
     seeds: how many (they are 0, 1, 2, ...), or which. metric: accuracy, balanced_accuracy, log_loss; label_accuracy,
-    balanced_label_accuracy, label_log_loss; r2, mse.
+    balanced_label_accuracy, label_log_loss; r2, mse, mae.
     tune_lr: three learning rates per recipe, chosen on validation. precision: float32, bf16 (products only), or auto:
     what is measured to be faster. plan: the `plan` of an earlier answer, replayed: the same packs give the same bits.
     Ctrl-C ends the study with the recipes that are complete. watch is called after every epoch of a pack, on_plan

@@ -11,9 +11,10 @@ from ..data.split import Split
 
 
 def overlap(data: Dataset, parts: Split) -> dict[str, Any]:
-    """duplicates: a sentence; overlap: the counts of its record. Both are empty where no row stands twice, and of data
-    on disk, which are too many to look through."""
-    found = None if data.on_disk else duplicates(data, parts)
+    """duplicates: a sentence; overlap: the counts of its record. Both are empty where no row stands twice, of data
+    on disk, which are too many to look through, and of a series cut into windows: where two are alike the series
+    repeats itself, as it will where it is forecast, and no target stands in two parts."""
+    found = None if data.on_disk or data.windows is not None else duplicates(data, parts)
     if not found or not (found.test.found or found.validation.found):
         return {"duplicates": "", "overlap": {}}
     return {"duplicates": sentence(found), "overlap": dataclasses.asdict(found)}

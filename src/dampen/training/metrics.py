@@ -106,6 +106,16 @@ def squared(outputs: Tensor, targets: Tensor) -> Tensor:
     return squares(outputs, targets).mean(-1)
 
 
+def distances(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Absolute error of each row in the target's units: (K, N)."""
+    return (outputs - targets).abs().mean(-1)
+
+
+def absolute(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Mean absolute error in the target's units."""
+    return distances(outputs, targets).mean(-1)
+
+
 def standard_error(rows: Tensor) -> Tensor:
     """How far the mean of these rows (K, N) is, typically, from that of as many others: (K,), 0 of a single row."""
     rows = rows.double()  # squares of small differences leave single precision
@@ -188,6 +198,7 @@ METRICS = {
         Metric("label_log_loss", "labels", False, label_log_loss, binary_cross_entropy),
         Metric("r2", "numbers", True, r2, explained),
         Metric("mse", "numbers", False, squared, squares),
+        Metric("mae", "numbers", False, absolute, distances),
     )
 }
 LOSSES = {"classes": METRICS["log_loss"], "labels": METRICS["label_log_loss"], "numbers": METRICS["mse"]}

@@ -158,10 +158,15 @@ def percent(share: float) -> str:
 
 
 def metric_words(metric: str) -> str:
-    return {"r2": "R²", "mse": "mean squared error"}.get(metric, short(metric.replace("_", " ")))
+    return {"r2": "R²", "mse": "mean squared error", "mae": "mean absolute error"}.get(
+        metric, short(metric.replace("_", " "))
+    )
 
 
-UNITS = {"log_loss": " [nats]", "label_log_loss": " [nats]", "mse": " [squared units of the target]"}
+UNITS = {
+    **dict.fromkeys(("log_loss", "label_log_loss"), " [nats]"),
+    **{"mse": " [squared units of the target]", "mae": " [units of the target]"},
+}
 
 
 def in_units(metric: str) -> tuple[float, str]:
