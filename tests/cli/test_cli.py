@@ -461,6 +461,7 @@ OPTIONS = {
         "--task",
         "--group",
         "--time",
+        "--split",
         "--text",
         "--drop",
         "--categorical",
@@ -484,7 +485,8 @@ OPTIONS = {
         "--precision",
     },
     "search": {
-        *("data", "--target", "--task", "--group", "--time", "--text", "--drop", "--categorical", "--categories"),
+        *("data", "--target", "--task", "--group", "--time", "--split", "--text", "--drop", "--categorical"),
+        "--categories",
         *(
             "--scale",
             "--skip-broken",
@@ -517,7 +519,8 @@ OPTIONS = {
     "diagnose": {"log", "--json", "--watch", "--storage"},
     "report": {"study", "--out", "--format", "--title", "--notes", "--storage"},
     "train": {
-        *("data", "--target", "--task", "--group", "--time", "--text", "--drop", "--categorical", "--categories"),
+        *("data", "--target", "--task", "--group", "--time", "--split", "--text", "--drop", "--categorical"),
+        "--categories",
         *(
             "--scale",
             "--skip-broken",

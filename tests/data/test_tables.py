@@ -280,8 +280,12 @@ BAD = {
     ),
     "no such task": ({}, {"task": "nombers"}, "task must be classes, labels or numbers; got 'nombers'."),
     "no such column": ({}, {"drop": ["X"]}, "Unknown column 'X'. Did you mean 'x'? 'table.csv' has n, x, y."),
-    "two uses": ({}, {"group": "y"}, "A column must have one use among target, group, time, text and drop; y has two."),
-    "groups in time": ({}, {"group": "n", "time": "x"}, "A table must be split by groups or in time; got both. "),
+    "two uses": (
+        {},
+        {"group": "y"},
+        "A column must have one use; y has two.",
+    ),
+    "groups in time": ({}, {"group": "n", "time": "x"}, "A table must be split in one way; got --group and --time. "),
     "nothing left": (
         {},
         {"drop": ["n", "x"]},
@@ -308,7 +312,7 @@ BAD = {
     "a class of the last rows": (
         dict(cell=str, target=lambda row: LATE[row]),
         {"time": "x"},
-        "Every class must have at least 1 row before the validation part in time; class late of 'y' has 0. ",
+        "Every class must have at least 1 row to train on; class late of 'y' has 0. ",
     ),
     "a time that stands still": (
         {},

@@ -94,7 +94,7 @@ def test_the_vocabulary_never_looks_at_a_test_part_of_its_own(tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"text": "kind"}, "A column must have one use among target, group, time, text and drop; kind has two."),
+        ({"text": "kind"}, "A column must have one use; kind has two."),
         ({"text": "quest"}, "Unknown column 'quest'. Did you mean 'question'?"),
         ({"text": "question", "categorical": ["other"]}, "A text must be learned from alone; got --categorical too."),
     ],

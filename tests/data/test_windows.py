@@ -250,7 +250,10 @@ BAD = {
     "two targets": ({"target": ["value", "other"]}, "A series to forecast must be one column; got value, other. "),
     "no such target": ({"target": "valu"}, "Unknown column 'valu'. Did you mean 'value'? "),
     "no such time": ({"time": "dat"}, "Unknown column 'dat'. Did you mean 'date'? "),
-    "the time itself": ({"target": "date"}, "A column must have one use among target, group, time, text and drop; "),
+    "the time itself": (
+        {"target": "date"},
+        "A column must have one use; ",
+    ),
     "too short": (
         {"window": 30, "horizon": 6},
         "The target 'value' must have at least 41 values, for windows of 30 and targets 6 ahead in three parts; got 40."

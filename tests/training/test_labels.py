@@ -249,7 +249,11 @@ REFUSED = {
     "a number among labels": (("red", "weight"), "labels", "The label 'weight' must hold two values, such as 0 and 1 "),
     "classes": (("red", "round"), "classes", "Classes must stand in one column; got red, round. Name one of them"),
     "words as numbers": (("weight", "round"), None, "The target 'round' must hold numbers"),
-    "twice": (("red", "red"), None, "A column must have one use among target, group, time, text and drop; red has two"),
+    "twice": (
+        ("red", "red"),
+        None,
+        "A column must have one use; red has two",
+    ),
     "unknown": (("red", "rond"), None, "'rond'.*Did you mean 'round'"),
 }
 

@@ -16,6 +16,7 @@ def compare(
     task: options.Task = None,
     group: options.Group = None,
     time: options.Time = None,
+    split: options.Split = None,
     text: options.Text = None,
     drop: options.Drop = None,
     categorical: options.Categorical = None,

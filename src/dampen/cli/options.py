@@ -20,6 +20,7 @@ Target = Annotated[
 ]
 Task = Annotated[str | None, typer.Option(help="classes, labels or numbers, where the target does not tell.")]
 Group = Annotated[str | None, typer.Option(help="A column whose groups (patients, users) never stand in two parts.")]
+Split = Annotated[str | None, typer.Option(help="A column that says of each row: train, validation (or dev), or test.")]
 Time = Annotated[str | None, typer.Option(help="A column of times: the last fifth of the rows judges.")]
 Text = Annotated[str | None, typer.Option(help="A column of texts to learn from; the others are left out.")]
 Drop = Annotated[list[str] | None, typer.Option(help="A column to leave out. Can be repeated.")]

@@ -24,6 +24,7 @@ def search(
     task: options.Task = None,
     group: options.Group = None,
     time: options.Time = None,
+    split: options.Split = None,
     text: options.Text = None,
     drop: options.Drop = None,
     categorical: options.Categorical = None,
@@ -128,8 +129,8 @@ def search(
 
 
 TYPED = (
-    *("data", "target", "task", "group", "time", "text", "drop", "categorical", "categories", "scale", "skip_broken"),
-    *("window", "horizon"),
+    *("data", "target", "task", "group", "time", "split", "text", "drop", "categorical", "categories", "scale"),
+    *("skip_broken", "window", "horizon"),
     *("budget", "seeds", "preset", "with_", "without", "range_", "space", "sampler", "epochs", "batch_size", "model"),
     *("hidden", "metric", "outer", "seed", "ablation", "data_curve"),
 )

@@ -39,7 +39,7 @@ class Dataset:
     NaN in the inputs. notes: what was left out or looked odd when the data were read. on_disk: whether the inputs are
     a file mapped into memory, to be read batch by batch. num_tokens: of texts, the size of the vocabulary, padding
     and unknown included; 0 for other data. vocabulary: which words they are. windows: how rows were cut from a
-    series that is to be forecast."""
+    series that is to be forecast. parts_from: in words, where test_rows and validation_rows come from."""
 
     name: str
     inputs: Tensor
@@ -55,6 +55,7 @@ class Dataset:
     num_tokens: int = 0
     vocabulary: Vocabulary | None = None
     windows: Windows | None = None
+    parts_from: str = ""
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -87,8 +88,8 @@ class Dataset:
         shape = self.windows.describe() if self.windows else shape
         parts = [f"{len(self.inputs)} rows", self.schema.describe() if self.schema else shape, kind]
         parts += ["no group in two parts"] if self.groups is not None else []
-        if self.validation_rows is not None:
-            parts.append("split in time" if self.schema or self.windows else "validation part given")
+        given = "" if self.validation_rows is None else "validation part given"
+        parts += [self.parts_from or given] if self.parts_from or given else []
         return f"{self.name}: {', '.join(parts)}"
 
 

@@ -14,7 +14,7 @@ from .reading import is_table
 from .tables import load_table
 
 DEFAULTS: dict[str, Any] = {
-    **dict.fromkeys(("target", "task", "group", "time", "text")),
+    **dict.fromkeys(("target", "task", "group", "time", "split", "text")),
     **dict.fromkeys(("drop", "categorical"), ()),
     "categories": "onehot",
     "scale": "standard",
@@ -34,6 +34,7 @@ def open_data(
     task: str | None = None,
     group: str | None = None,
     time: str | None = None,
+    split: str | None = None,
     text: str | None = None,
     drop: Sequence[str] = (),
     categorical: Sequence[str] = (),
@@ -51,8 +52,9 @@ def open_data(
     read. Raises `DampenError` where there is no such thing, or an option does not suit it.
     """
     options = dict(
-        target=target, task=task, group=group, time=time, text=text, drop=tuple(drop), categorical=tuple(categorical),
-        categories=categories, scale=scale, skip_broken=skip_broken, window=window, horizon=horizon,
+        target=target, task=task, group=group, time=time, split=split, text=text, drop=tuple(drop),
+        categorical=tuple(categorical), categories=categories, scale=scale, skip_broken=skip_broken, window=window,
+        horizon=horizon,
     )  # fmt: skip
     name, path = str(source), Path(source)
     if name in BUILT_IN:

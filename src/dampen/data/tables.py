@@ -17,6 +17,7 @@ from ..words import counted, listed, naturally, shortened
 from .cells import check_points, numbers, only_numbers, texts
 from .dataset import NUM_PARTS, Dataset, check_labels
 from .in_time import dates, parts_in_time
+from .named_parts import named_parts
 from .reading import read_table
 from .schema import CATEGORY, MIXED, NUMBER, Column, Schema
 from .split import sizes_by_group
@@ -47,6 +48,7 @@ def load_table(
     task: str | None = None,
     group: str | None = None,
     time: str | None = None,
+    split: str | None = None,
     text: str | None = None,
     drop: Sequence[str] = (),
     categorical: Sequence[str] = (),
@@ -58,8 +60,9 @@ def load_table(
 
     target: the column to predict, or several: labels, each there or not, or numbers. task: "classes", "labels" or
     "numbers", where the columns do not tell. group: rows of one
-    group never stand in two parts. time: the last rows in time are the test part. text: the column of texts to learn
-    from, as token ids; columns besides are left out. drop: columns to leave out.
+    group never stand in two parts. time: the last rows in time are the test part. split: the column that says of each
+    row whether it is to train, validation (or dev) or test. text: the column of texts to learn from, as token ids;
+    columns besides are left out. drop: columns to leave out.
     categorical: columns of numbers that are names of categories. categories: "onehot" or "embed". scale: "standard"
     or "quantile". test: a second file with the same columns, its test part. Empty cells and `NA` are missing.
 
@@ -69,7 +72,7 @@ def load_table(
     frame = read.frame
     schema = Schema((), categories, scale)
     targets = () if target is None else (target,) if isinstance(target, str) else tuple(target)
-    roles = {"group": group, "time": time, "text": text}
+    roles = {"group": group, "time": time, "split": split, "text": text}
     check_names(read.name, frame.columns, targets, roles, drop, categorical)
     source = {name: frame[name] for name in frame.columns if name not in drop}
     del frame
@@ -83,9 +86,11 @@ def load_table(
         raise DampenError(f"{name!r} must have a column besides the target; none is left.")
     wanted = target_of(cells, task)
     codes = _groups(aside["group"]) if "group" in aside else None
-    validation_rows = None
+    validation_rows, parts_from = None, ""
     if "time" in aside:
-        validation_rows, test_rows = parts_in_time(aside["time"])
+        (validation_rows, test_rows), parts_from = parts_in_time(aside["time"]), "split in time"
+    if "split" in aside:
+        (validation_rows, test_rows), parts_from = named_parts(aside["split"]), f"parts as in {split!r}"
     _check_learnable(wanted, codes, validation_rows, test_rows)
     known = Dataset(
         name=name.partition(".")[0],
@@ -96,6 +101,7 @@ def load_table(
         test_rows=test_rows,
         validation_rows=validation_rows,
         groups=codes,
+        parts_from=parts_from,
         notes=_notes(empty, codes),
     )
     if text is not None:
@@ -142,13 +148,12 @@ def check_names(
     uses = named + list(dict.fromkeys(drop))
     twice = [column for column, count in collections.Counter(uses).items() if count > 1]
     if twice:
-        raise DampenError(
-            f"A column must have one use among target, group, time, text and drop; {listed(twice)} has two."
-        )
+        raise DampenError(f"A column must have one use; {listed(twice)} has two.")
     if roles.get("text") is not None and categorical:
         raise DampenError("A text must be learned from alone; got --categorical too. Leave it or --text out.")
-    if roles.get("group") is not None and roles.get("time") is not None:
-        raise DampenError("A table must be split by groups or in time; got both. Leave --group or --time out.")
+    ways = [f"--{role}" for role in ("group", "time", "split") if roles.get(role) is not None]
+    if len(ways) > 1:
+        raise DampenError(f"A table must be split in one way; got {' and '.join(ways)}. Leave one out.")
 
 
 # ------------------------------------------------------------------ columns
@@ -289,7 +294,7 @@ def _check_learnable(
         needed, of = NUM_PARTS - 1, "rows outside the test part"
     if validation_rows is not None:
         learnable[validation_rows] = False
-        needed, of = 1, "row before the validation part in time"
+        needed, of = 1, "row to train on"
     counts = codes[learnable].bincount(minlength=len(wanted.classes))
     if groups is not None:
         of = "groups, one for each part"

@@ -101,6 +101,7 @@ def load_windows(
         data,
         validation_rows=validation_rows,
         test_rows=test_rows,
+        parts_from="split in time",
         windows=dataclasses.replace(windows, step=series.step),
         notes=(*((f"left out beside the series: {listed(aside)}",) if aside else ()), *notes),
     )
