@@ -30,6 +30,8 @@ def test_the_python_blocks_run_in_order(capsys, tmp_path, monkeypatch):
         "MyNet": MyNet,
         "inputs": inputs,
         "targets": targets,
+        "texts": ["far " * (row % 3) + "away" for row in range(90)],
+        "encoder": lambda batch: torch.tensor([[float(len(text)), 1.0] for text in batch]),
         "model": model,
         "optimizer": torch.optim.Adam(model.parameters()),
         **dict.fromkeys(("train_loss", "val_loss", "train_accuracy", "val_accuracy"), 0.5),
@@ -39,10 +41,11 @@ def test_the_python_blocks_run_in_order(capsys, tmp_path, monkeypatch):
         "seeds=12, epochs=40": "seeds=2, epochs=2",
         'budget="5m"': "budget=2, seeds=1, epochs=2",
         "Recipe((Dropout(0.3), LabelSmoothing())))": "Dropout(), epochs=2)",
+        'WeightDecay(0.01)")': 'WeightDecay(0.01)", epochs=2)',
         '"Dropout + BatchNorm")': '"Dropout + BatchNorm", epochs=2)',
     }
 
-    assert len(blocks) == 7
+    assert len(blocks) == 8
     for block in blocks:
         for long, short in shorter.items():
             block = block.replace(long, short)
@@ -50,6 +53,7 @@ def test_the_python_blocks_run_in_order(capsys, tmp_path, monkeypatch):
 
     assert names["module"](inputs).shape == (90, 3)
     assert names["loss"].isfinite()
+    assert names["embeddings"].shape == (90, 2)
     assert len(names["doubtful"]) == 20
     assert names["calibrated"](inputs).shape == (90, 3)
     assert names["labels"].shape == (90,)

@@ -35,6 +35,7 @@ _HOMES = {
     "ResidualCNN": "models",
     "Transformer": "models",
     "Dataset": "data",
+    "embed": "data",
     "load": "data",
     "open_data": "data",
     "fit": "training",

@@ -1,10 +1,11 @@
 """Modules that techniques add to a network. Each is a child of the layer it follows and runs in that layer's forward
-hook, so the paths and keys of the user's own modules do not change."""
+hook, so the paths and keys of the user's own modules do not change. And a network in evaluation mode for a while."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -12,6 +13,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .errors import DampenError
+
+
+@contextmanager
+def in_evaluation(model: nn.Module) -> Iterator[None]:
+    """Everything in evaluation mode; afterwards every module as it was."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
 
 
 def add_norms(

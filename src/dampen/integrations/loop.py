@@ -20,6 +20,7 @@ from ..contracts import At, Batch, Clock, Decision, Tensors
 from ..data.facts import Facts, facts_of
 from ..errors import DampenError
 from ..models.layout import Layout, layout_of
+from ..modules import in_evaluation
 from ..randomness import Key, make_key, permutation
 from ..recipe import Recipe, decided, scheduled
 from ..training.forward import Forward
@@ -79,7 +80,7 @@ def attach(
 
 def rebuild(recipe: Recipe, model: nn.Module, example: Tensor) -> nn.Module:
     """Let the recipe's techniques add their structure, in place. example: at least two rows of inputs."""
-    with torch.no_grad(), _in_evaluation(model):
+    with torch.no_grad(), in_evaluation(model):
         width = model(example).shape[-1]
     facts = facts_of(example, torch.zeros(len(example), width), "classes")
     for technique in recipe.techniques:
@@ -231,7 +232,7 @@ class Attached:
         params, buffers = self._served()
         self._load({**params, **buffers})
         try:
-            with _in_evaluation(self.model):
+            with in_evaluation(self.model):
                 yield self.model
         finally:
             self._load(old)
@@ -258,7 +259,7 @@ class Attached:
 
     def _set_out(self, inputs: Tensor, targets: Tensor) -> None:
         layout = layout_of(self.model, inputs[:2])
-        with torch.no_grad(), _in_evaluation(self.model):
+        with torch.no_grad(), in_evaluation(self.model):
             outputs = self.model(inputs[:2])
         if not isinstance(outputs, Tensor) or outputs.dim() != 2:
             shape = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
@@ -366,18 +367,6 @@ class Attached:
             for name, tensor in self.model.state_dict(keep_vars=True).items():
                 if name in tensors:
                     tensor.copy_(tensors[name])
-
-
-@contextmanager
-def _in_evaluation(model: nn.Module) -> Iterator[None]:
-    """Everything in evaluation mode; afterwards every module as it was."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 def _facts(inputs: Tensor, soft: Tensor, targets: Tensor, layout: Layout) -> Facts:
