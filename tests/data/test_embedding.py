@@ -479,7 +479,7 @@ def test_a_cache_that_is_a_file_is_refused_before_anything_is_computed(below, tm
         ({"a": 1}, r"got dict of shape \(\)"),
         ((text for text in TEXTS), r"got generator of shape \(\)"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_rows_that_are_none_are_refused(rows, told):
     with pytest.raises(DampenError, match=told):
