@@ -3,14 +3,14 @@ import pytest
 import torch
 from helpers import agrees, numbers, rejects
 from sklearn.impute import SimpleImputer
-from sklearn.preprocessing import QuantileTransformer, StandardScaler
+from sklearn.preprocessing import QuantileTransformer, RobustScaler, StandardScaler
 from torch import nn
 
 from dampen.contracts import UNKNOWN
 from dampen.data import facts_of
 from dampen.data.schema import Column, Schema
 from dampen.models.adopt import adopt
-from dampen.models.scaling import normal_scores
+from dampen.models.scaling import normal_scores, robust_scores
 
 NUMBERS = 4
 COLUMNS = (
@@ -95,6 +95,27 @@ def test_a_column_that_never_varies_is_zero():
     )
 
 
+def test_robust_numbers_are_scikit_learn_s_with_outliers_drawn_in():
+    training, others = rows_of(), rows_of(seed=1)
+    others[:2, 0] = torch.tensor([-1e9, 1e9])
+
+    seen = scaled(others, facts("robust"))
+
+    z = RobustScaler().fit(training[:, :NUMBERS].numpy()).transform(filled(others, training))
+    agrees(seen[:, :NUMBERS], z / np.sqrt(1 + (z / 3) ** 2), rtol=1e-9)
+    agrees(seen[:, NUMBERS:], others[:, NUMBERS:])
+    agrees(seen[:2, 0], np.array([-3.0, 3.0]), rtol=1e-6)
+    rejects(seen[:, :NUMBERS], z / np.sqrt(1 + (z / 3.1) ** 2))
+
+
+def test_where_half_of_a_column_is_one_value_its_range_is_the_unit_and_where_all_is_nothing_is_left():
+    mostly, never = [0.0, 0.0, 0.0, 0.0, 10.0], [7.0] * 5
+
+    scores = robust_scores(torch.tensor([[0.0, 7.0], [5.0, 8.0]]).double(), torch.tensor([mostly, never]).double())
+
+    agrees(scores, np.array([[0.0, 0.0], [1 / np.sqrt(1 + 1 / 9), 0.0]]))
+
+
 def test_an_unknown_category_says_nothing():
     others = rows_of(seed=1)
     others[:, -3:] = torch.tensor([0.0, 0.0, 1.0])
@@ -102,7 +123,7 @@ def test_an_unknown_category_says_nothing():
     agrees(scaled(others, facts("standard"))[:, -3:], torch.zeros(len(others), 3).double())
 
 
-@pytest.mark.parametrize("scale", ["standard", "quantile"])
+@pytest.mark.parametrize("scale", ["standard", "quantile", "robust"])
 def test_a_stack_of_members_is_scaled_as_each_alone(scale):
     members = [facts(scale, seed) for seed in range(3)]
     models = [nn.Sequential(nn.Identity()) for _ in members]
@@ -117,7 +138,7 @@ def test_a_stack_of_members_is_scaled_as_each_alone(scale):
     agrees(torch.func.vmap(one)(buffers, inputs), torch.stack([m(x) for m, x in zip(models, inputs, strict=True)]))
 
 
-@pytest.mark.parametrize("scale", ["standard", "quantile"])
+@pytest.mark.parametrize("scale", ["standard", "quantile", "robust"])
 def test_single_precision_gives_the_same_to_rounding(scale):
     inputs, made = rows_of(seed=1), facts(scale)
     model = nn.Sequential(nn.Identity())

@@ -19,8 +19,9 @@ TASKS = ("classes", "labels", "numbers")
 """One class per row; any number of labels, each there or not; numbers."""
 TENSORS = ("mean", "std", "low", "high", "prior", "target_mean", "target_std")
 TABLE_TENSORS = ("fill", "known", "quantiles")
-"""Of tables, and `known` of texts; None where nothing is missing, categorical, mapped by quantiles."""
-QUANTILES = 100
+"""Of tables, and `known` of texts; None where nothing is missing, categorical, scaled by quantiles."""
+QUANTILES = {"quantile": 100, "robust": 5}
+"""So many of each column of numbers, evenly spaced from lowest to highest, for a table on that scale."""
 CHUNK_NUMBERS = 2**21
 """Rows are looked at in chunks of about this many numbers, in double precision: large data need little beside."""
 
@@ -250,19 +251,19 @@ def _of_table(
     binary = torch.arange(num_features, device=mean.device) >= num_numbers
     mean, std = torch.where(binary, 0.0, mean), torch.where(binary, 1.0, std)
     known = torch.where(binary, moments.high > 0, moments.any).to(mean.dtype)
-    mapped = schema.scale == "quantile" and num_numbers
+    mapped = num_numbers and schema.scale in QUANTILES
     return {
         "mean": mean,
         "std": std,
         "fill": mean.clone() if schema.indicators else None,
         "known": known if num_features > num_numbers else None,
-        "quantiles": _quantiles(inputs, rows, num_numbers).to(mean) if mapped else None,
+        "quantiles": _quantiles(inputs, rows, num_numbers, QUANTILES[schema.scale]).to(mean) if mapped else None,
     }
 
 
-def _quantiles(inputs: Tensor, rows: Tensor | None, num_numbers: int) -> Tensor:
-    """Q evenly spaced quantiles, from lowest to highest, of each column's numbers: (columns, Q), in order."""
-    shares = np.linspace(0, 1, min(QUANTILES, len(inputs) if rows is None else len(rows)))
+def _quantiles(inputs: Tensor, rows: Tensor | None, num_numbers: int, count: int) -> Tensor:
+    """`count` evenly spaced quantiles, fewer for fewer rows, of each column's numbers: (columns, Q), in order."""
+    shares = np.linspace(0, 1, min(count, len(inputs) if rows is None else len(rows)))
     found = np.zeros((num_numbers, len(shares)))
     for column in range(num_numbers):
         values = inputs[:, column] if rows is None else inputs[:, column][rows.to(inputs.device)]

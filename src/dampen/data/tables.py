@@ -63,8 +63,8 @@ def load_table(
     group never stand in two parts. time: the last rows in time are the test part. split: the column that says of each
     row whether it is to train, validation (or dev) or test. text: the column of texts to learn from, as token ids;
     columns besides are left out. drop: columns to leave out.
-    categorical: columns of numbers that are names of categories. categories: "onehot" or "embed". scale: "standard"
-    or "quantile". test: a second file with the same columns, its test part. Empty cells and `NA` are missing.
+    categorical: columns of numbers that are names of categories. categories: "onehot" or "embed". scale: "standard",
+    "quantile" or "robust". test: a second file with the same columns, its test part. Empty cells and `NA` are missing.
 
     Raises `DampenError` where the file, a column or a cell does not fit, by name and number of rows.
     """

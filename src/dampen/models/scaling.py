@@ -6,7 +6,7 @@ them. What data do not need is not there: images and plain arrays are standardis
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import torch
@@ -19,8 +19,15 @@ BOUND = 5.199337582605575
 """Normal scores end here: at the quantile 1e-7, as in scikit-learn."""
 
 
-FIXED = ("inputs_fill", "inputs_known", "inputs_mean", "inputs_std", "inputs_quantiles", "targets_mean", "targets_std")
+FIXED = (
+    *("inputs_fill", "inputs_known", "inputs_mean", "inputs_std", "inputs_quantiles", "inputs_quartiles"),
+    *("targets_mean", "targets_std"),
+)
 """Buffers of the fixed first and last step."""
+QUANTILES_OF = {"quantile": "inputs_quantiles", "robust": "inputs_quartiles"}
+"""The buffer that a scale of tables has instead of mean and deviation."""
+REACH = 3.0
+"""On the robust scale no number is further than this from the median."""
 
 
 def scaling_of(facts: Facts) -> dict[str, Tensor]:
@@ -28,8 +35,8 @@ def scaling_of(facts: Facts) -> dict[str, Tensor]:
     if facts.num_tokens:
         return {"inputs_known": facts.known}  # type: ignore[dict-item]
     buffers = {"inputs_mean": facts.mean, "inputs_std": facts.std}
-    if facts.quantiles is not None:
-        buffers = {"inputs_quantiles": facts.quantiles}
+    if facts.quantiles is not None and facts.schema is not None:
+        buffers = {QUANTILES_OF[facts.schema.scale]: facts.quantiles}
     if facts.known is not None:
         buffers["inputs_known"] = facts.known
     if facts.fill is not None:
@@ -39,13 +46,14 @@ def scaling_of(facts: Facts) -> dict[str, Tensor]:
 
 def steps_of(buffers: Collection[str]) -> tuple[Any, ...]:
     """The hooks that use these buffers, in order."""
-    if not {"inputs_mean", "inputs_quantiles"} & {*buffers}:
+    if not {"inputs_mean", *QUANTILES_OF.values()} & {*buffers}:
         return (forget_unknown,) if "inputs_known" in buffers else ()
     steps = {
         "inputs_fill": fill_missing,
         "inputs_known": silence_unknown,
         "inputs_mean": standardise,
         "inputs_quantiles": map_quantiles,
+        "inputs_quartiles": draw_in,
     }
     return tuple(step for name, step in steps.items() if name in buffers)
 
@@ -70,11 +78,17 @@ def standardise(model: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def map_quantiles(model: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (_of_numbers(normal_scores, args[0], model.inputs_quantiles), *args[1:])  # type: ignore[arg-type]
+
+
+def draw_in(model: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (_of_numbers(robust_scores, args[0], model.inputs_quartiles), *args[1:])  # type: ignore[arg-type]
+
+
+def _of_numbers(scores: Callable[[Tensor, Tensor], Tensor], inputs: Tensor, quantiles: Tensor) -> Tensor:
     """Columns of numbers come first and have quantiles; the others stay 0 and 1."""
-    quantiles: Tensor = model.inputs_quantiles  # type: ignore[assignment]
     count = quantiles.shape[-2]
-    numbers, others = args[0][..., :count], args[0][..., count:]
-    return (torch.cat([normal_scores(numbers, quantiles), others], -1), *args[1:])
+    return torch.cat([scores(inputs[..., :count], quantiles), inputs[..., count:]], -1)
 
 
 def normal_scores(numbers: Tensor, quantiles: Tensor) -> Tensor:
@@ -95,3 +109,15 @@ def normal_scores(numbers: Tensor, quantiles: Tensor) -> Tensor:
     place = torch.where(upto > below, (below + upto - 1) / 2, between).clamp(0, count - 1)
     scores = torch.special.ndtri(place.to(numbers.dtype) / (count - 1))
     return scores.clamp(-BOUND, BOUND).transpose(-1, -2)
+
+
+def robust_scores(numbers: Tensor, quartiles: Tensor) -> Tensor:
+    """numbers (N, n), quartiles (n, 5) from lowest to highest -> (N, n): z = (x - median) / (width of the middle half),
+    then z / sqrt(1 + (z / 3)^2), which leaves small z as they are and no z beyond 3 (Holzmueller et al. 2024, RealMLP).
+
+    Where the middle half is one value, half of the whole range takes its place; a column that never varies is 0.
+    """
+    low, lower, median, upper, high = quartiles.unbind(-1)
+    width = torch.where(upper > lower, upper - lower, (high - low) / 2)
+    z = torch.where(width > 0, (numbers - median) / torch.where(width > 0, width, 1.0), 0.0)
+    return z / (1 + (z / REACH).square()).sqrt()

@@ -16,6 +16,7 @@ from ..contracts import Tensors
 from ..data.facts import Facts
 from ..data.signature import Signature
 from ..errors import DampenError, first_line
+from ..models.scaling import QUANTILES_OF
 from ..recipe import Recipe
 from ..settings import Settings
 from ..training.problem import assembled
@@ -64,8 +65,8 @@ def _facts(signature: Signature, stored: Tensors) -> Facts:
     if schema is not None and len(schema.features) > len(schema.numbers):
         known = mean
     quantiles = None
-    if schema is not None and schema.scale == "quantile" and schema.numbers:
-        of_file = stored.get("inputs_quantiles", mean)  # how many there are, the training part's rows decided
+    if schema is not None and schema.scale in QUANTILES_OF and schema.numbers:
+        of_file = stored.get(QUANTILES_OF[schema.scale], mean)  # how many there are, the training part's rows decided
         quantiles = _numbers(len(schema.numbers), of_file.shape[-1])
     return Facts(
         task=signature.task,
