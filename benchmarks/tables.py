@@ -29,7 +29,7 @@ import polars as pl
 from cocktail import FOLDER, SETS
 from timing import bar
 
-CONFIGURATIONS, EPOCHS, SEEDS = 64, 40, 6
+CONFIGURATIONS, SEEDS, HIDDEN, EPOCHS, BATCH_SIZE, SCALE = 64, 6, (256, 256, 256), 100, 128, "robust"
 ROUNDS, RATE, PATIENCE = 1000, 0.05, 50
 
 
@@ -47,16 +47,17 @@ def divided(name: str, split: int) -> pl.DataFrame:
 
 
 def dampens(table: pl.DataFrame, split: int, options: dict[str, Any]) -> dict[str, Any]:
-    from dampen import open_data, search
+    from dampen import MLP, open_data, search
 
-    opening = {name: options[name] for name in options.keys() & {"scale", "categories"}}
-    searching = {"budget": CONFIGURATIONS, "seeds": SEEDS, "epochs": EPOCHS}
-    searching |= {name: value for name, value in options.items() if name not in opening}
+    opening = {"scale": SCALE} | {name: options[name] for name in options.keys() & {"scale", "categories"}}
+    network = MLP(tuple(options.get("hidden", HIDDEN)))
+    searching = {"budget": CONFIGURATIONS, "seeds": SEEDS, "epochs": EPOCHS, "batch_size": BATCH_SIZE}
+    searching |= {name: value for name, value in options.items() if name not in (*opening, "categories", "hidden")}
     with tempfile.TemporaryDirectory() as folder:
         table.write_csv(Path(folder) / "table.csv")
         data = open_data(Path(folder) / "table.csv", target="target", split="split", **opening)
         result = search(
-            None, data, metric="balanced_accuracy", seed=100 * split, ablation=False,
+            network, data, metric="balanced_accuracy", seed=100 * split, ablation=False,
             storage=Path(folder) / "studies.db", **searching,
         )  # fmt: skip
     own = result.scores[result.winner]
@@ -71,8 +72,9 @@ class Parts:
     def __init__(self, table: pl.DataFrame) -> None:
         import pandas as pd
 
-        inputs = pd.DataFrame(table.drop("target", "split").to_dict(as_series=False))
-        for column in table.drop("target", "split").select(pl.col(pl.String, pl.Boolean)).columns:
+        known = [column.name for column in table.drop("target", "split") if column.null_count() < len(column)]
+        inputs = pd.DataFrame(table.select(known).to_dict(as_series=False))  # XGBoost takes no empty column
+        for column in table.select(known).select(pl.col(pl.String, pl.Boolean)).columns:
             inputs[column] = inputs[column].astype("category")
         labels = np.unique(table["target"].cast(pl.String).to_numpy().astype(str), return_inverse=True)[1]
         of = {name: np.flatnonzero((table["split"] == name).to_numpy()) for name in ("train", "validation", "test")}
@@ -113,7 +115,9 @@ def real_mlp(parts: Parts, **options: Any) -> Any:
     from pytabkit import RealMLP_TD_Classifier
 
     network = RealMLP_TD_Classifier(device="cpu", random_state=0, n_threads=1, **options)
-    return network.fit(*parts.both, val_idxs=parts.validation_of_both)
+    means = parts.train[0].mean(numeric_only=True)  # it takes no missing numbers
+    parts.test = parts.test[0].fillna(means), parts.test[1]
+    return network.fit(parts.both[0].fillna(means), parts.both[1], val_idxs=parts.validation_of_both)
 
 
 def real_mlp_balanced(parts: Parts) -> Any:
