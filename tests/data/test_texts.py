@@ -131,3 +131,13 @@ def test_the_questions_of_trec_are_read():
     assert (len(data.inputs), len(data.classes), data.inputs.shape[1]) == (5952, 6, 37)
     assert data.vocabulary.decode(data.inputs[2].tolist())[:6] == ["how", "can", "i", "find", "a", "list"]
     assert data.notes == ("left out beside the text: split, fine",)
+
+
+def test_texts_from_which_nothing_can_be_learned_are_counted(tmp_path):
+    texts = [*["good film", "bad film", "good show", "bad show"] * 5, "", "...", "zzz yyy"]
+    rows = [f'"{text}",{row % 2},train\n' for row, text in enumerate(texts)]
+    (tmp_path / "texts.csv").write_text("text,y,split\n" + "".join(rows) + '"qqq zzz",1,test\n"good qqq",0,test\n')
+
+    data = load_table(tmp_path / "texts.csv", target="y", text="text", split="split")
+
+    assert data.notes == ("1 text without a word", "2 texts of words too rare to be learned")

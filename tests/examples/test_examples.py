@@ -31,6 +31,10 @@ SHORTENED = {
         "--seeds 1 --epochs 1 --rows 200",
         rf"(?s)plain +training {ACCURACY}  test {ACCURACY}.*\nL2 .*\ndropout ",
     ),
+    "diabetes": (
+        "--folds 2 --budget 4 --seeds 1 --epochs 2",
+        r"(?s)^fold 0: ridge .*\nfold 1: .*\nmean R2: ridge \d\.\d+, no technique -?\d\.\d+, cocktail -?\d\.\d+",
+    ),
     "forecast": (
         "--seeds 2 --epochs 1 --hidden 4",
         rf"(?s)the day before: {OFF}\nthe year before: {OFF}\nplain: {OFF}\nregularized: {OFF}\n.*baseline",
@@ -50,6 +54,26 @@ SHORTENED = {
     "small_data": (
         "--sets mnist --seeds 2 --epochs 1 --budget 8x --images 6 --test 20",
         rf"(?s)mnist baseline +{ACCURACY}.*mnist tuned .*mnist cocktail .*\nmnist: [+-]0\.\d+ \[",
+    ),
+    "series_lstm": (
+        "--seeds 2 --epochs 1 --hidden 4",
+        rf"(?s)^few: .*\nbaseline: {ACCURACY}\nrecurrent: {ACCURACY}\nwarped: {ACCURACY}\n.*verdict",
+    ),
+    "several_labels": (
+        "--seeds 2 --epochs 1 --rows 200",
+        r"(?s)^table: 200 rows, .* 3 labels: housing, loan, default\n.* bal % .*baseline",
+    ),
+    "spectrograms": (
+        "--seeds 2 --epochs 1 --melodies 40",
+        r"(?s)^40 made-up melodies of 10 words, 20 to test\n.* acc % .*SpecAugment .*baseline|baseline .*SpecAugment",
+    ),
+    "table": (
+        "--budget 4 --seeds 1 --epochs 1",
+        rf"(?s)^credit-g: 1000 rows, .*by quartiles.*embedded.*\nbaseline: {ACCURACY}\n.*confirmed, 1 fresh seed",
+    ),
+    "text_transformer": (
+        "--seeds 2 --epochs 1",
+        rf"(?s)^few: 68 rows, texts .*\nplain: {ACCURACY}\nregularized: {ACCURACY}\n.*verdict",
     ),
     "unfreezing": (
         "--seeds 1 --epochs 4 --rows 16",
@@ -87,6 +111,14 @@ def days(path, count=520):
     return path, values.round(1)
 
 
+def few_series(path):
+    """OSULeaf's first 40 leaves of each part at every tenth point: an LSTM takes a minute for the whole."""
+    whole = np.load(SHARED / "timeseries" / "OSULeaf.npz")
+    few = {name: whole[name][:40, ..., ::10] if name.startswith("x") else whole[name][:40] for name in whole}
+    np.savez(path, **few | {"classes": whole["classes"]})
+    return path
+
+
 def few_of_trec(path):
     """Eight training texts of each class and 20 test texts: a transformer takes a minute for all."""
     whole = pl.read_csv(SHARED / "text" / "trec.csv.gz")
@@ -98,7 +130,8 @@ def few_of_trec(path):
 FEW = {
     "cifar_cnn": ("few.npz", few_of_cifar),
     "forecast": ("days.csv", lambda path: days(path)[0]),
-    **dict.fromkeys(PACKAGES, ("few.csv", few_of_trec)),
+    "series_lstm": ("few.npz", few_series),
+    **dict.fromkeys((*PACKAGES, "text_transformer"), ("few.csv", few_of_trec)),
 }
 """Data of its own for a script that takes long to read all of them, or whose data a package brings."""
 

@@ -109,7 +109,8 @@ def _header(path: Path, entry: zipfile.ZipInfo, stream: BinaryIO) -> tuple[tuple
     if dtype.hasobject:
         raise DampenError(
             f"{path.name}: {entry.filename} must hold numbers or text; it holds pickled Python objects, which could "
-            "run code. Save it with a plain type, such as X.astype(float)."
+            "run code. Save it with a plain type, such as X.astype(float); series of unequal lengths as one array "
+            "with NaN at their ends."
         )
     if int(np.prod(shape, dtype=object)) * dtype.itemsize > entry.file_size:
         raise DampenError(

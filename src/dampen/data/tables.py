@@ -22,7 +22,7 @@ from .reading import read_table
 from .schema import CATEGORY, MIXED, NUMBER, Column, Schema
 from .split import sizes_by_group
 from .target import MOSTLY, Target, target_of
-from .texts import tokens_of, vocabulary_of
+from .texts import known_of, tokens_of, unreadable, vocabulary_of
 
 if TYPE_CHECKING:
     from polars import DataFrame, Series
@@ -200,15 +200,18 @@ def _of_texts(known: Dataset, column: Series, others: list[str]) -> Dataset:
     if not vocabulary.words:
         raise DampenError(f"The column {column.name!r} must hold texts; all its cells are empty.")
     longer = sum(len(tokens_of(cell or "")) > vocabulary.length for cell in cells)
+    inputs = vocabulary.encode(cells)
+    learnable = [row for row in range(len(cells)) if row not in held_out]
+    empty, strange = (int(rows.sum()) for rows in unreadable(inputs, known_of(inputs[learnable], len(vocabulary))))
     notes = (
         *known.notes,
+        *((f"{counted(empty, 'text')} without a word",) if empty else ()),
+        *((f"{counted(strange, 'text')} of words too rare to be learned",) if strange else ()),
         *((f"left out beside the text: {listed(others)}",) if others else ()),
         *((f"{counted(longer, 'text')} cut off after {vocabulary.length} tokens",) if longer else ()),
     )
     vocabulary = dataclasses.replace(vocabulary, column=column.name)
-    return dataclasses.replace(
-        known, inputs=vocabulary.encode(cells), num_tokens=len(vocabulary), vocabulary=vocabulary, notes=notes
-    )
+    return dataclasses.replace(known, inputs=inputs, num_tokens=len(vocabulary), vocabulary=vocabulary, notes=notes)
 
 
 def _notes(empty: int, groups: Tensor | None) -> tuple[str, ...]:

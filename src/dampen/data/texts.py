@@ -84,3 +84,10 @@ def known_of(ids: Tensor, num_tokens: int) -> Tensor:
     known = ids.flatten().bincount(minlength=num_tokens) >= KNOWN_FROM
     known[[PADDING, UNKNOWN]] = True
     return known
+
+
+def unreadable(ids: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """Of each text of ids (N, T) whether it is empty, and whether it has words, but none that is known: (N,), (N,)."""
+    words = torch.ones_like(known).index_fill_(0, torch.tensor([PADDING, UNKNOWN], device=known.device), False)
+    empty = (ids == PADDING).all(1)
+    return empty, ~(known & words)[ids].any(1) & ~empty
