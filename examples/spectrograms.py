@@ -2,13 +2,13 @@
 
     python examples/spectrograms.py [DATA] [--bands 32] [--seeds 12] [--epochs 40]
 
-A recording becomes the logarithm of its power in 32 bands, evenly spaced on the mel scale, at 50 times of its first
-0.8 seconds. SpecAugment hides a stretch of time and some neighbouring bands of it, others at every step.
+A recording becomes the logarithm of its power in 32 mel bands at 50 times of its first 0.8 seconds. SpecAugment hides a
+stretch of time and some neighbouring bands.
 DATA: a folder of WORD_SPEAKER_NUMBER.wav, 8,000 samples a second, tested on the numbers 0 to 4, as those of the
 Free Spoken Digit Dataset. No package carries recordings: without DATA, ten melodies in noise are made up.
 
-It should print an accuracy of 0.776 with no technique and 0.765 with SpecAugment on the melodies, where a hidden note
-is the word; on the recorded digits 0.968 and 0.976, no evidence of a gain. (As shares of 100: 77.6 and 76.5.)
+It should print an accuracy of 0.761 with no technique, 0.756 with SpecAugment (as 76.1 and 75.6 of 100), no evidence of
+either: a hidden note is the word. On the recorded digits 0.968 and 0.976, no evidence either.
 """
 
 import argparse
@@ -22,12 +22,12 @@ from scipy.signal import stft
 import dampen
 
 RATE, LENGTH, NOTES = 8000, 6400, 300 * 2 ** (np.arange(5) / 3)
-MELODIES = np.random.default_rng(1).integers(len(NOTES), size=(10, 3))
+MELODIES = np.random.default_rng(1).integers(5, size=(10, 3))
 
 
 def spectrogram(sound, bands):  # (samples,) -> (bands, 50)
     sound = np.pad(sound[:LENGTH].astype("f"), (0, max(0, LENGTH - len(sound))))
-    hertz, _, spectrum = stft(sound / np.abs(sound).max(), RATE, nperseg=256, noverlap=128)
+    hertz, _, spectrum = stft(sound / (np.abs(sound).max() or 1), RATE, nperseg=256, noverlap=128)
     corners = 700 * (10 ** (np.linspace(0, 2595 * np.log10(1 + RATE / 1400), bands + 2) / 2595) - 1)
     shares = (1 - np.abs(hertz - corners[1:-1, None]) / np.diff(corners)[:-1, None].clip(RATE / 256)).clip(0)
     return np.log(shares @ np.abs(spectrum[:, :50]) ** 2 + 1e-6)
@@ -36,9 +36,8 @@ def spectrogram(sound, bands):  # (samples,) -> (bands, 50)
 def melody(word, draw):  # fast or slow, out of tune, somewhere in the recording
     times, pitch = np.arange(draw.integers(800, 1600)) / RATE, draw.uniform(0.93, 1.07)
     notes = np.sin(2 * np.pi * NOTES[MELODIES[word], None] * pitch * times).ravel()
-    return draw.normal(0, 1.2, LENGTH) + np.roll(
-        np.pad(notes, (0, LENGTH - notes.size)), draw.integers(LENGTH - notes.size)
-    )
+    noise, silence = draw.normal(0, 1.2, LENGTH), LENGTH - notes.size
+    return noise + np.roll(np.pad(notes, (0, silence)), draw.integers(silence))
 
 
 parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
