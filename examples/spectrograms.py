@@ -2,8 +2,7 @@
 
     python examples/spectrograms.py [DATA] [--bands 32] [--seeds 12] [--epochs 40]
 
-A recording becomes the logarithm of its power in 32 mel bands at 50 times of its first 0.8 seconds. SpecAugment hides a
-stretch of time and some neighbouring bands.
+A recording becomes the logarithm of its power in 32 mel bands at 50 times; SpecAugment hides some times and some bands.
 DATA: a folder of WORD_SPEAKER_NUMBER.wav, 8,000 samples a second, tested on the numbers 0 to 4, as those of the
 Free Spoken Digit Dataset. No package carries recordings: without DATA, ten melodies in noise are made up.
 

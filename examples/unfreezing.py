@@ -4,7 +4,7 @@
 
 DATA: a table with the columns split (train, test), target and text; here the questions of TREC, six classes.
 
-It should print accuracies on the official test part near these: frozen 0.844, head then all 0.934.
+It should print, on the official test part: frozen 0.767, head then all 0.899, three blocks 0.923; held 0.901 and 0.916.
 """
 
 import argparse
