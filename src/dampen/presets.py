@@ -34,6 +34,21 @@ PRESETS: dict[str, tuple[str, ...]] = {
 thirteen of Kadra et al., Well-tuned Simple Nets Excel on Tabular Datasets, 2021, arXiv:2106.11189, those of rows of a
 table and of images by their own names."""
 
+STARTS: tuple[tuple[tuple[str, ...], float], ...] = (
+    (("OneCycle", "LabelSmoothing"), 0.003),
+    (("Dropout", "EMA"), 0.001),
+    (("OneCycle",), 0.01),
+    (("Dropout", "WeightDecay", "EMA"), 0.003),
+    (("BatchNorm", "OneCycle", "WeightDecay"), 0.003),
+    (("InputDropout", "EMA"), 0.003),
+    (("MixUp", "OneCycle"), 0.003),
+    (("BatchNorm", "Dropout", "EMA"), 0.001),
+    (("EMA",), 0.005),
+)
+"""What a careful engineer writes down before any search: techniques at their usual strengths, and a learning rate."""
+BALANCED = "ClassWeights"
+"""Goes with every start, where the metric is a balanced one."""
+
 
 def baseline() -> Recipe:
     """No technique: Adam(lr=0.001), the last weights."""

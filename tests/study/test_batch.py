@@ -24,7 +24,7 @@ from dampen.study.space import Known
 COUNT = 9
 QUIET = Tell(lambda members, seconds: None, lambda standings: None)
 TEST_ROWS = np.arange(0, 178, 5)
-LATE_SEED = 6
+LATE_SEED = 1
 """Of a search whose one-cycles all look bad at the first rung."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import random
 
@@ -12,7 +13,8 @@ import torch
 from optuna.trial import TrialState
 from searches import space
 
-from dampen import DampenError
+from dampen import ClassWeights, DampenError
+from dampen.recipe import parse
 from dampen.study.halving import BATCH
 from dampen.study.sampling import GRID_POINTS, SAMPLERS, ask, check_sampler, grid_size
 
@@ -52,6 +54,42 @@ def values_of(asked):
 
 
 HISTORY = told(QUICK, batch())
+
+
+def test_a_third_of_the_first_batch_is_what_is_usual():
+    usual, rest = batch(count=27)[:9], batch(count=27)[9:]
+
+    at_first = usual[0]
+    assert {name for name, on in at_first.values.items() if on is True} == {"OneCycle", "LabelSmoothing"}
+    assert at_first.recipe == parse("LabelSmoothing + OneCycle + Adam(lr=0.003)")
+    assert len({str(recipe) for _, recipe in usual}) == 9
+    for other in (batch(count=27, seed=1), batch(count=27, seed=2)):
+        assert [recipe for _, recipe in other[:9]] == [recipe for _, recipe in usual]
+        assert not [recipe for _, recipe in other[9:] if recipe in [mine for _, mine in rest]]
+    assert len([1 for _, recipe in batch(count=9) if recipe in [known for _, known in usual]]) == 3
+
+
+@pytest.mark.parametrize("how", [{"sampler": "random"}, {"number": 1}], ids=["at random", "a later batch"])
+def test_only_a_first_batch_that_tpe_learns_from_begins_there(how):
+    assert not [recipe for _, recipe in batch(count=27, **how) if recipe in [known for _, known in batch(count=27)[:9]]]
+
+
+def test_what_a_space_lacks_is_left_out_of_a_start_and_what_is_given_is_kept():
+    given = space(always=("L2",), without=("LabelSmoothing", "EMA"), ranges={"optimizer.lr": (1e-4, 2e-3)})
+
+    starts = [recipe for _, recipe in batch(of=given, count=27)[: len(given.starts)]]
+
+    assert len(starts) == 8, "two learning rates are one now"
+    assert starts[0] == parse("L2 + OneCycle + Adam(lr=0.002)")
+    assert len({str(recipe) for recipe in starts}) == len(starts)
+    assert not any({"LabelSmoothing", "EMA"} & {*recipe.named} for recipe in starts)
+
+
+def test_classes_count_alike_where_the_metric_says_so():
+    rare = dataclasses.replace(QUICK, balanced=True, techniques={**QUICK.techniques, "ClassWeights": ClassWeights()})
+
+    assert all("ClassWeights" in start.on for start in rare.starts)
+    assert not any("ClassWeights" in start.on for start in QUICK.starts)
 
 
 @pytest.mark.parametrize("trials", [[], HISTORY], ids=["first", "later"])

@@ -1,7 +1,8 @@
 """Which configurations to try next: Optuna's sampler in memory, asked for a whole batch at once.
 
 What a batch asks is a function of the study's seed, the batch's number and the trials told before it: a study that is
-taken up again asks the same. The first batch is random, with few techniques on; TPE learns from it.
+taken up again asks the same. A third of the first batch is what is usual, the rest random, with few techniques on; TPE
+learns from it.
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ def ask(
     if sampler == "grid":
         return list(itertools.islice(_grid(space, seed), before, before + count))
     if sampler == "random" or not told:
-        return [_asked(space, AtRandom(space, generator), generator) for _ in range(count)]
+        usual = space.starts[: count // 3] if sampler == "tpe" and batch == 0 else []
+        drawn = [AtRandom(space, generator) for _ in range(count - len(usual))]
+        return [_asked(space, chooser, generator) for chooser in (*usual, *drawn)]
     return _by_tpe(space, told, count, generator, higher)
 
 

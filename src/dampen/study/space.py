@@ -19,7 +19,7 @@ from ..contracts import tunables
 from ..errors import DampenError, NoSuchName, first_line
 from ..models.layout import Layout
 from ..optimizers import Adam
-from ..presets import PRESETS, alone
+from ..presets import BALANCED, PRESETS, STARTS, alone
 from ..recipe import Recipe
 from ..techniques import CATALOGUE, find
 from ..training.problem import Problem, check_recipe, suits
@@ -67,6 +67,24 @@ class Space:
     always: frozenset[str]
     ranges: Mapping[str, Range]
     optimizer: Any = dataclasses.field(default_factory=lambda: Adam())
+    balanced: bool = False
+
+    @property
+    def starts(self) -> list[Start]:
+        """Where a search begins: of `STARTS` what this space has, each once."""
+        besides = {BALANCED} if self.balanced else set()
+        low, high = self.ranges[LR].low, self.ranges[LR].high
+        sets = [(frozenset(self.techniques) & {*names, *besides}, min(high, max(low, lr))) for names, lr in STARTS]
+        return [Start(on, {**self._usual, LR: lr}) for on, lr in dict.fromkeys(sets)]
+
+    @property
+    def _usual(self) -> dict[str, float]:
+        """Every strength that is sampled, at its default."""
+        owned = {name: name.rpartition(".") for name in self.ranges if name != LR}
+        return {
+            name: getattr(self.optimizer if owner == "optimizer" else self.techniques[owner], field)
+            for name, (owner, _, field) in owned.items()
+        }
 
     @property
     def optional(self) -> list[str]:
@@ -137,6 +155,22 @@ class Space:
         return "\n".join(lines)
 
 
+class Start:
+    """A chooser that has some techniques on, at strengths that are given."""
+
+    def __init__(self, on: frozenset[str], strengths: Mapping[str, float]) -> None:
+        self.on, self.strengths = on, strengths
+        self.params: dict[str, Any] = {}
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        self.params[name] = name in self.on
+        return self.params[name]
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
+        self.params[name] = min(high, max(low, self.strengths[name]))
+        return self.params[name]
+
+
 @dataclasses.dataclass(frozen=True)
 class Known:
     """A chooser that gives back a stored configuration."""
@@ -185,7 +219,8 @@ def space_of(problem: Problem, layout: Layout, narrowing: Narrowing) -> Space:
         check_recipe(alone(techniques[declared.__name__]), problem, layout)
     always = frozenset(narrowing.always)
     Recipe(tuple(t for name, t in techniques.items() if name in always))
-    return Space(techniques, always, _ranges(techniques, Adam(), narrowing.ranges))
+    ranges = _ranges(techniques, Adam(), narrowing.ranges)
+    return Space(techniques, always, ranges, balanced="balanced" in problem.metric.name)
 
 
 def _default(declared: type, problem: Problem) -> Any:
