@@ -10,6 +10,7 @@ from tabular_sets import wine
 from dampen.data import Facts, facts_of, load, load_table, split
 from dampen.data.dataset import from_arrays
 from dampen.data.facts import TENSORS
+from dampen.data.schema import Column, Schema
 
 WINE = load_wine()
 
@@ -215,6 +216,15 @@ def test_quantiles_are_numpy_s_of_the_training_rows_and_only_where_asked_for(tab
     numbers = data.inputs[rows].double().numpy()[:, :13]
     count = {"quantile": 100, "robust": 5}[data.schema.scale]
     agrees(facts.quantiles, np.nanquantile(numbers, np.linspace(0, 1, count), axis=0).T, rtol=1e-9)
+
+
+def test_quartiles_are_five_however_few_the_rows():
+    inputs = torch.tensor([[1.0], [2.0], [4.0], [8.0]]).double()
+    schema = Schema((Column("n", "number"),), scale="robust")
+
+    facts = facts_of(inputs, torch.eye(2).double()[[0, 1, 0, 1]], "classes", schema=schema)
+
+    agrees(facts.quantiles, np.quantile(inputs.numpy(), [0, 0.25, 0.5, 0.75, 1], axis=0).T)
 
 
 def test_facts_in_chunks_are_the_facts_of_all_rows(table, monkeypatch):

@@ -262,8 +262,8 @@ def _of_table(
 
 
 def _quantiles(inputs: Tensor, rows: Tensor | None, num_numbers: int, count: int) -> Tensor:
-    """`count` evenly spaced quantiles, fewer for fewer rows, of each column's numbers: (columns, Q), in order."""
-    shares = np.linspace(0, 1, min(count, len(inputs) if rows is None else len(rows)))
+    """`count` evenly spaced quantiles, fewer for fewer rows, five at least, of each column's numbers: (columns, Q)."""
+    shares = np.linspace(0, 1, max(QUANTILES["robust"], min(count, len(inputs) if rows is None else len(rows))))
     found = np.zeros((num_numbers, len(shares)))
     for column in range(num_numbers):
         values = inputs[:, column] if rows is None else inputs[:, column][rows.to(inputs.device)]
