@@ -1,6 +1,6 @@
 """The cocktail that `search` finds beside boosted trees and a tuned perceptron, on ten tables, three splits each.
 
-    python benchmarks/tables.py [--splits 3] [--sets anneal,car] [--sides dampen,RealMLP] [--out FILE.json] [--jobs 2]
+    python benchmarks/tables.py [--splits 3] [--sets anneal,car] [--sides "dampen;RealMLP"] [--out FILE.json] [--jobs 2]
 
 Rows are divided 60 / 20 / 20 by class, anew for each split, the same for every side. dampen: a search of 64
 configurations, what it found on validation, trained under three fresh seeds; the mean of the three scores, no ensemble.

@@ -4,7 +4,7 @@
 
 As a command, the best-known techniques for texts, each at its default strength, with a report for people:
     dampen compare sst2.csv.gz --text text --target target --split split --report report.html
-Words and their ids come from the training part alone. The strengths were best on the dev part under two other seeds.
+A word that the training part has less than twice is unknown. The strengths were best on the dev part under two seeds.
 DATA: a table with the columns split (train, test, perhaps dev), target and text; here SST-2, 9,613 reviews.
 
 It should print an accuracy near 0.781 for plain and 0.790 for regularized. For TREC's questions (trec.csv.gz): --drop

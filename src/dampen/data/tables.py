@@ -196,12 +196,12 @@ def _of_texts(known: Dataset, column: Series, others: list[str]) -> Dataset:
     """The data set with the texts of a column as inputs. The vocabulary never looks at a test part of its own."""
     cells = texts(column).to_list()
     held_out = set() if known.test_rows is None else set(known.test_rows.tolist())
-    vocabulary = vocabulary_of([cell for row, cell in enumerate(cells) if row not in held_out])
+    learnable = [row for row in range(len(cells)) if row not in held_out]
+    vocabulary = vocabulary_of([cells[row] for row in learnable])
     if not vocabulary.words:
         raise DampenError(f"The column {column.name!r} must hold texts; all its cells are empty.")
     longer = sum(len(tokens_of(cell or "")) > vocabulary.length for cell in cells)
     inputs = vocabulary.encode(cells)
-    learnable = [row for row in range(len(cells)) if row not in held_out]
     empty, strange = (int(rows.sum()) for rows in unreadable(inputs, known_of(inputs[learnable], len(vocabulary))))
     notes = (
         *known.notes,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,7 +56,8 @@ def ask(
     if sampler == "grid":
         return list(itertools.islice(_grid(space, seed), before, before + count))
     if sampler == "random" or not told:
-        usual = space.starts[: count // 3] if sampler == "tpe" and batch == 0 else []
+        starts = space.starts[: count // 3] if sampler == "tpe" and batch == 0 else []
+        usual = [Usual(on, strengths) for on, strengths in starts]
         drawn = [AtRandom(space, generator) for _ in range(count - len(usual))]
         return [_asked(space, chooser, generator) for chooser in (*usual, *drawn)]
     return _by_tpe(space, told, count, generator, higher)
@@ -96,7 +97,23 @@ def _asked(space: Space, chooser: Any, generator: np.random.Generator) -> Asked:
     return Asked(dict(chooser.params), recipe)
 
 
-# ------------------------------------------------------------------ random and grid
+# ------------------------------------------------------------------ usual, random and grid
+
+
+class Usual:
+    """A chooser that has some techniques on, at strengths that are given."""
+
+    def __init__(self, on: frozenset[str], strengths: Mapping[str, float]) -> None:
+        self.on, self.strengths = on, strengths
+        self.params: dict[str, Any] = {}
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        self.params[name] = name in self.on
+        return self.params[name]
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
+        self.params[name] = min(high, max(low, self.strengths[name]))
+        return self.params[name]
 
 
 class AtRandom:

@@ -61,7 +61,8 @@ class Chooser(Protocol):
 @dataclasses.dataclass(frozen=True)
 class Space:
     """techniques: that may be on, at their defaults, in the order of a recipe. always: names of those that are on in
-    every configuration. ranges: of every strength that is sampled; the others stay at their defaults."""
+    every configuration. ranges: of every strength that is sampled; the others stay at their defaults. balanced:
+    whether the metric counts classes alike, however many rows they have."""
 
     techniques: Mapping[str, Any]
     always: frozenset[str]
@@ -70,12 +71,12 @@ class Space:
     balanced: bool = False
 
     @property
-    def starts(self) -> list[Start]:
-        """Where a search begins: of `STARTS` what this space has, each once."""
+    def starts(self) -> list[tuple[frozenset[str], dict[str, float]]]:
+        """Where a search begins: of `STARTS` what this space has, each once: names of techniques, and strengths."""
         besides = {BALANCED} if self.balanced else set()
         low, high = self.ranges[LR].low, self.ranges[LR].high
         sets = [(frozenset(self.techniques) & {*names, *besides}, min(high, max(low, lr))) for names, lr in STARTS]
-        return [Start(on, {**self._usual, LR: lr}) for on, lr in dict.fromkeys(sets)]
+        return [(on, {**self._usual, LR: lr}) for on, lr in dict.fromkeys(sets)]
 
     @property
     def _usual(self) -> dict[str, float]:
@@ -153,22 +154,6 @@ class Space:
             line = f"{owner:<20} {how:<9} {', '.join(ranges)}".rstrip()
             lines += textwrap.wrap(line, WIDTH, subsequent_indent=" " * 31)
         return "\n".join(lines)
-
-
-class Start:
-    """A chooser that has some techniques on, at strengths that are given."""
-
-    def __init__(self, on: frozenset[str], strengths: Mapping[str, float]) -> None:
-        self.on, self.strengths = on, strengths
-        self.params: dict[str, Any] = {}
-
-    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        self.params[name] = name in self.on
-        return self.params[name]
-
-    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
-        self.params[name] = min(high, max(low, self.strengths[name]))
-        return self.params[name]
 
 
 @dataclasses.dataclass(frozen=True)
