@@ -29,7 +29,7 @@ import polars as pl
 from cocktail import FOLDER, SETS
 from timing import bar
 
-CONFIGURATIONS, SEEDS, HIDDEN, EPOCHS, BATCH_SIZE, SCALE = 64, 3, (256, 256, 256), 100, 128, "robust"
+CONFIGURATIONS, SEEDS, HIDDEN, EPOCHS, BATCH_SIZE, SCALE = 64, 3, (256, 256, 256), 100, 128, "bins"
 ROUNDS, RATE, PATIENCE = 1000, 0.05, 50
 
 

@@ -163,7 +163,7 @@ def test_texts_with_numbers_as_targets_answer_tokens_alone():
 # ------------------------------------------------------------------ tables: NumPy's on the training rows alone
 
 
-@pytest.fixture(scope="module", params=["standard", "quantile", "robust"])
+@pytest.fixture(scope="module", params=["standard", "quantile", "robust", "bins"])
 def table(request, tmp_path_factory):
     """Wine with missing cells, a category that one seed's training part lacks, and that part's rows."""
     frame = wine()
@@ -214,7 +214,7 @@ def test_quantiles_are_numpy_s_of_the_training_rows_and_only_where_asked_for(tab
         assert facts.quantiles is None
         return
     numbers = data.inputs[rows].double().numpy()[:, :13]
-    count = {"quantile": 100, "robust": 5}[data.schema.scale]
+    count = {"quantile": 100, "robust": 5, "bins": 25}[data.schema.scale]
     agrees(facts.quantiles, np.nanquantile(numbers, np.linspace(0, 1, count), axis=0).T, rtol=1e-9)
 
 

@@ -68,6 +68,8 @@ def stored(data, seed):
         expected["inputs_quantiles"] = np.nanquantile(numbers, np.linspace(0, 1, 100), axis=0).T
     elif data.schema.scale == "robust":
         expected["inputs_quartiles"] = np.nanquantile(numbers, [0, 0.25, 0.5, 0.75, 1], axis=0).T
+    elif data.schema.scale == "bins":
+        expected["inputs_bins"] = np.nanquantile(numbers, np.linspace(0, 1, 25), axis=0).T
     else:
         expected |= {
             "inputs_mean": np.r_[np.nanmean(numbers, 0), binary],
@@ -79,7 +81,7 @@ def stored(data, seed):
     return {name: buffer.double() for name, buffer in model.named_buffers()}, expected
 
 
-@pytest.mark.parametrize("scale", ["standard", "quantile", "robust"])
+@pytest.mark.parametrize("scale", ["standard", "quantile", "robust", "bins"])
 @pytest.mark.parametrize("seed", [0, 5])
 def test_everything_stored_is_numpy_s_of_the_training_rows_alone(noise, scale, seed):
     ours, expected = stored(load_table(noise, target="label", scale=scale), seed)

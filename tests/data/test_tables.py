@@ -292,7 +292,7 @@ BAD = {
         "'table.csv' must have a column besides the target; none is left.",
     ),
     "no such coding": ({}, {"categories": "one-hot"}, "categories must be onehot or embed; got 'one-hot'."),
-    "no such scale": ({}, {"scale": "log"}, "scale must be standard, quantile or robust; got 'log'."),
+    "no such scale": ({}, {"scale": "log"}, "scale must be standard, quantile, robust or bins; got 'log'."),
     "too few rows": (dict(count=5), {}, "'table.csv' must have at least 6 rows; got 5."),
     "a class in one group": (
         dict(cell=lambda row: str(row % 5), target=lambda row: "b" if row % 5 == 2 else "a"),

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from dampen.contracts import UNKNOWN
 from dampen.data import facts_of
 from dampen.data.schema import Column, Schema
 from dampen.models.adopt import adopt
-from dampen.models.scaling import normal_scores, robust_scores
+from dampen.models.scaling import normal_scores, robust_scores, shares_of_bins
 
 NUMBERS = 4
 COLUMNS = (
@@ -116,6 +118,44 @@ def test_where_half_of_a_column_is_one_value_its_range_is_the_unit_and_where_all
     agrees(scores, np.array([[0.0, 0.0], [1 / np.sqrt(1 + 1 / 9), 0.0]]))
 
 
+def by_interpolation(values, edges):
+    """(N, n) and (n, B + 1) -> (N, n B): each share as NumPy interpolates it between its bin's edges."""
+    each = zip(values.T, edges, strict=True)
+    return np.stack([np.interp(x, pair, [0, 1]) for x, of in each for pair in itertools.pairwise(of)], 1)
+
+
+def test_numbers_in_bins_are_shares_that_numpy_interpolates_between_quantiles_of_the_training_part():
+    training, others = rows_of(), rows_of(seed=1)
+    others[:2, 0] = torch.tensor([-1e9, 1e9])
+
+    seen = scaled(others, facts("bins"))
+
+    edges = np.nanquantile(training[:, :NUMBERS].numpy(), np.linspace(0, 1, 25), axis=0).T
+    expected = by_interpolation(filled(others, training), edges)
+    agrees(seen[:, : 24 * NUMBERS], expected, rtol=1e-7, atol=1e-9)
+    agrees(seen[:, 24 * NUMBERS :], others[:, NUMBERS:])
+    agrees(seen[:2, :24], np.stack([np.zeros(24), np.ones(24)]))
+    rejects(seen[:, : 24 * NUMBERS], by_interpolation(filled(others, training), edges * 1.001))
+
+
+def test_a_bin_without_width_is_empty():
+    edges = torch.tensor([[0.0, 0.0, 1.0, 1.0, 3.0], [7.0] * 5]).double()
+
+    shares = shares_of_bins(torch.tensor([[0.0, 7.0], [0.5, 8.0], [1.0, 6.0], [2.0, 7.0]]).double(), edges)
+
+    agrees(shares[:, :4], np.array([[0, 0, 0, 0], [0, 0.5, 0, 0], [0, 1, 0, 0], [0, 1, 0, 0.5]]))
+    agrees(shares[:, 4:], np.zeros((4, 4)))
+
+
+def test_many_columns_have_fewer_bins_and_networks_are_told_how_wide_rows_are():
+    for columns, bins in ((4, 24), (100, 10), (2000, 1)):
+        inputs = numbers(60, columns)
+        schema = Schema(tuple(Column(f"n{i}", "number") for i in range(columns)), scale="bins")
+        made = facts_of(inputs, torch.eye(2, dtype=torch.float64)[torch.arange(60) % 2], "classes", schema=schema)
+
+        assert made.num_inputs == scaled(inputs, made).shape[1] == columns * bins
+
+
 def test_an_unknown_category_says_nothing():
     others = rows_of(seed=1)
     others[:, -3:] = torch.tensor([0.0, 0.0, 1.0])
@@ -123,7 +163,7 @@ def test_an_unknown_category_says_nothing():
     agrees(scaled(others, facts("standard"))[:, -3:], torch.zeros(len(others), 3).double())
 
 
-@pytest.mark.parametrize("scale", ["standard", "quantile", "robust"])
+@pytest.mark.parametrize("scale", ["standard", "quantile", "robust", "bins"])
 def test_a_stack_of_members_is_scaled_as_each_alone(scale):
     members = [facts(scale, seed) for seed in range(3)]
     models = [nn.Sequential(nn.Identity()) for _ in members]
@@ -138,7 +178,7 @@ def test_a_stack_of_members_is_scaled_as_each_alone(scale):
     agrees(torch.func.vmap(one)(buffers, inputs), torch.stack([m(x) for m, x in zip(models, inputs, strict=True)]))
 
 
-@pytest.mark.parametrize("scale", ["standard", "quantile", "robust"])
+@pytest.mark.parametrize("scale", ["standard", "quantile", "robust", "bins"])
 def test_single_precision_gives_the_same_to_rounding(scale):
     inputs, made = rows_of(seed=1), facts(scale)
     model = nn.Sequential(nn.Identity())

@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 import torch
 from helpers import agrees, numbers
@@ -53,6 +55,27 @@ def test_an_mlp_embeds_where_the_data_set_says_so_and_its_tables_are_no_weights(
     assert kinds["embedding.columns.0.weight"] == kinds["embedding.columns.1.weight"] == "embedding"
     assert kinds["body.0.weight"] == kinds["head.weight"] == "weight"
     assert model.body[0].in_features == 13 - 1 + 1 + first + second
+
+
+def test_categories_are_embedded_behind_numbers_in_bins(embedded):
+    data, _ = embedded
+    schema = dataclasses.replace(data.schema, scale="bins")
+    facts = facts_of(data.inputs, data.targets, data.task, schema=schema)
+    model = MLP((8,))(facts)
+    adopt(model, facts)
+    seen = []
+    model.embedding.register_forward_hook(lambda _module, args, outputs: seen.extend([args[0], outputs]))
+
+    model(data.inputs[:20])
+
+    ends = len(schema.features)
+    first, second = (slice(start - ends, stop - ends or None) for start, stop in schema.spans)
+    tables = model.embedding.columns
+    categories = [data.inputs[:20, first] @ tables[0].weight, data.inputs[:20, second] @ tables[1].weight]
+    width = 24 * len(schema.numbers) + len(schema.indicators)
+    agrees(seen[1], torch.cat([seen[0][:, :width], *categories], 1), rtol=1e-6, atol=1e-6)
+    assert seen[1].shape[1] == model.body[0].in_features
+    assert facts.num_inputs == seen[0].shape[1]
 
 
 def test_an_mlp_on_one_hot_columns_has_no_embedding(embedded):

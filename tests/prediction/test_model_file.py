@@ -113,7 +113,7 @@ def test_structure_comes_back_in_convolutions_too(recipe, tmp_path):
     same_predictions(there_and_back(fitted, tmp_path), fitted)
 
 
-@pytest.mark.parametrize("scale", ["standard", "quantile", "robust"])
+@pytest.mark.parametrize("scale", ["standard", "quantile", "robust", "bins"])
 @pytest.mark.parametrize("coding", ["onehot", "embed"])
 def test_a_table_with_categories_and_missing_cells_takes_raw_rows(coding, scale, tmp_path):
     source = np.random.default_rng(0)

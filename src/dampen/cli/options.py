@@ -28,7 +28,7 @@ Categorical = Annotated[
     list[str] | None, typer.Option(help="A column whose numbers are names of categories. Can be repeated.")
 ]
 Categories = Annotated[str, typer.Option(help="How the network sees categories: onehot or embed.")]
-Scale = Annotated[str, typer.Option(help="How numbers are scaled: standard, quantile or robust.")]
+Scale = Annotated[str, typer.Option(help="How numbers are scaled: standard, quantile, robust or bins.")]
 SkipBroken = Annotated[bool, typer.Option("--skip-broken", help="Leave out images that cannot be read, and say which.")]
 Window = Annotated[
     int | None,

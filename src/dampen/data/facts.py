@@ -20,8 +20,8 @@ TASKS = ("classes", "labels", "numbers")
 TENSORS = ("mean", "std", "low", "high", "prior", "target_mean", "target_std")
 TABLE_TENSORS = ("fill", "known", "quantiles")
 """Of tables, and `known` of texts; None where nothing is missing, categorical, scaled by quantiles."""
-QUANTILES = {"quantile": 100, "robust": 5}
-"""So many of each column of numbers, evenly spaced from lowest to highest, for a table on that scale."""
+BINS, MOST_BINS = 24, 1024
+"""A column of numbers in bins has so many, and all columns together no more than `MOST_BINS`, one each at least."""
 CHUNK_NUMBERS = 2**21
 """Rows are looked at in chunks of about this many numbers, in double precision: large data need little beside."""
 
@@ -67,7 +67,16 @@ class Facts:
 
     @property
     def num_inputs(self) -> int:
-        return math.prod(self.input_shape)
+        """What a network's first layer gets of a row: its features, columns in bins as so many."""
+        return math.prod(self.input_shape) if self.schema is None else len(self.schema.features) + self.more_by_bins
+
+    @property
+    def more_by_bins(self) -> int:
+        """How many inputs the first layer has more than a row has features."""
+        if self.schema is None or self.schema.scale != "bins" or self.quantiles is None:
+            return 0
+        count, edges = self.quantiles.shape
+        return count * (edges - 2)
 
     @property
     def column_of_feature(self) -> tuple[int, ...]:
@@ -90,7 +99,7 @@ class Facts:
         """std where the inputs are numbers that vary, else 0: how far a feature may be moved."""
         moves = self.high > self.low
         if self.schema is not None:  # numbers stand before the features that are 0 or 1
-            moves = moves & (torch.arange(self.num_inputs, device=moves.device) < len(self.schema.numbers))
+            moves = moves & (torch.arange(len(moves), device=moves.device) < len(self.schema.numbers))
         return torch.where(moves, self.std, 0.0)
 
     @property
@@ -251,20 +260,27 @@ def _of_table(
     binary = torch.arange(num_features, device=mean.device) >= num_numbers
     mean, std = torch.where(binary, 0.0, mean), torch.where(binary, 1.0, std)
     known = torch.where(binary, moments.high > 0, moments.any).to(mean.dtype)
-    mapped = num_numbers and schema.scale in QUANTILES
+    num_rows = len(inputs) if rows is None else len(rows)
+    num_quantiles = _num_quantiles(schema.scale, num_numbers, num_rows) if num_numbers else 0
     return {
         "mean": mean,
         "std": std,
         "fill": mean.clone() if schema.indicators else None,
         "known": known if num_features > num_numbers else None,
-        "quantiles": _quantiles(inputs, rows, num_numbers, QUANTILES[schema.scale]).to(mean) if mapped else None,
+        "quantiles": _quantiles(inputs, rows, num_numbers, num_quantiles).to(mean) if num_quantiles else None,
     }
 
 
+def _num_quantiles(scale: str, num_numbers: int, num_rows: int) -> int:
+    """How many quantiles of each column a scale needs, the lowest and the highest number among them."""
+    bins = max(1, min(BINS, MOST_BINS // num_numbers))
+    return {"quantile": max(5, min(100, num_rows)), "robust": 5, "bins": bins + 1}.get(scale, 0)
+
+
 def _quantiles(inputs: Tensor, rows: Tensor | None, num_numbers: int, count: int) -> Tensor:
-    """`count` evenly spaced quantiles, fewer for fewer rows, five at least, of each column's numbers: (columns, Q)."""
-    shares = np.linspace(0, 1, max(QUANTILES["robust"], min(count, len(inputs) if rows is None else len(rows))))
-    found = np.zeros((num_numbers, len(shares)))
+    """`count` evenly spaced quantiles of each column's numbers, from lowest to highest: (columns, Q)."""
+    shares = np.linspace(0, 1, count)
+    found = np.zeros((num_numbers, count))
     for column in range(num_numbers):
         values = inputs[:, column] if rows is None else inputs[:, column][rows.to(inputs.device)]
         ordered = np.sort(values.cpu().numpy())  # NaN goes last

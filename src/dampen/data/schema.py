@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from polars import DataFrame, Series
 
 NUMBER, CATEGORY = "number", "category"
-CODINGS, SCALES = ("onehot", "embed"), ("standard", "quantile", "robust")
+CODINGS, SCALES = ("onehot", "embed"), ("standard", "quantile", "robust", "bins")
 MIXED = "Mend these cells, leave the column out with --drop, or take it as texts with --categorical."
 LEARNED = "Mend these cells: a network has learned numbers there."
 
@@ -44,8 +44,8 @@ class Column:
 @dataclasses.dataclass(frozen=True)
 class Schema:
     """columns: in the source's order. coding: whether models see categories one-hot or embed them. scale: whether
-    the fixed first layer standardises numbers, maps their quantiles to a normal distribution, or measures them from
-    their median in units of the middle half's width, outliers drawn in.
+    the fixed first layer standardises numbers, maps their quantiles to a normal distribution, measures them from
+    their median in units of the middle half's width, outliers drawn in, or cuts them into bins.
 
     Features stand in this order: the numbers; an indicator for each column of numbers with missing cells; the
     categories of each column.
@@ -121,7 +121,7 @@ class Schema:
 
     def describe(self) -> str:
         """In words, with what is not the default."""
-        mapped = {"standard": "", "quantile": " by quantiles", "robust": " by quartiles"}[self.scale]
+        mapped = {"quantile": " by quantiles", "robust": " by quartiles", "bins": " in bins"}.get(self.scale, "")
         embedded = " embedded" if self.coding == "embed" else ""
         kinds = ((len(self.numbers), f"numeric{mapped}"), (len(self.categorical), f"categorical{embedded}"))
         each = ", ".join(f"{count} {kind}" for count, kind in kinds if count)

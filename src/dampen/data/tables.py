@@ -64,7 +64,8 @@ def load_table(
     row whether it is to train, validation (or dev) or test. text: the column of texts to learn from, as token ids;
     columns besides are left out. drop: columns to leave out.
     categorical: columns of numbers that are names of categories. categories: "onehot" or "embed". scale: "standard",
-    "quantile" or "robust". test: a second file with the same columns, its test part. Empty cells and `NA` are missing.
+    "quantile", "robust" or "bins". test: a second file with the same columns, its test part. Empty cells and `NA` are
+    missing.
 
     Raises `DampenError` where the file, a column or a cell does not fit, by name and number of rows.
     """

@@ -51,7 +51,9 @@ class MLP:
         if facts.num_tokens:
             raise DampenError("MLP needs inputs that are numbers; got texts as token ids. Use Transformer or LSTM.")
         embeds = facts.schema is not None and facts.schema.coding == "embed" and facts.schema.spans
-        embedding = EmbeddedColumns(facts.schema.spans) if embeds else None
+        more = facts.more_by_bins
+        spans = [(start + more, stop + more) for start, stop in facts.schema.spans] if embeds else ()
+        embedding = EmbeddedColumns(spans) if embeds else None
         width = facts.num_inputs if embedding is None else embedding.out_features
         return Perceptron((width, *self.hidden, facts.num_outputs), self.activation, embedding)
 

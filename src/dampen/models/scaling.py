@@ -1,4 +1,4 @@
-"""The fixed first layer: missing numbers filled, unknown categories silenced, numbers on one scale.
+"""The fixed first layer: missing numbers filled, unknown categories silenced, numbers on one scale or in bins.
 
 Its numbers are buffers of the root module, fitted on the training part; its steps are forward pre-hooks that use
 them. What data do not need is not there: images and plain arrays are standardised and nothing else.
@@ -21,10 +21,11 @@ BOUND = 5.199337582605575
 
 FIXED = (
     *("inputs_fill", "inputs_known", "inputs_mean", "inputs_std", "inputs_quantiles", "inputs_quartiles"),
+    "inputs_bins",
     *("targets_mean", "targets_std"),
 )
 """Buffers of the fixed first and last step."""
-QUANTILES_OF = {"quantile": "inputs_quantiles", "robust": "inputs_quartiles"}
+QUANTILES_OF = {"quantile": "inputs_quantiles", "robust": "inputs_quartiles", "bins": "inputs_bins"}
 """The buffer that a scale of tables has instead of mean and deviation."""
 REACH = 3.0
 """On the robust scale no number is further than this from the median."""
@@ -54,6 +55,7 @@ def steps_of(buffers: Collection[str]) -> tuple[Any, ...]:
         "inputs_mean": standardise,
         "inputs_quantiles": map_quantiles,
         "inputs_quartiles": draw_in,
+        "inputs_bins": cut,
     }
     return tuple(step for name, step in steps.items() if name in buffers)
 
@@ -83,6 +85,10 @@ def map_quantiles(model: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def draw_in(model: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
     return (_of_numbers(robust_scores, args[0], model.inputs_quartiles), *args[1:])  # type: ignore[arg-type]
+
+
+def cut(model: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (_of_numbers(shares_of_bins, args[0], model.inputs_bins), *args[1:])  # type: ignore[arg-type]
 
 
 def _of_numbers(scores: Callable[[Tensor, Tensor], Tensor], inputs: Tensor, quantiles: Tensor) -> Tensor:
@@ -121,3 +127,14 @@ def robust_scores(numbers: Tensor, quartiles: Tensor) -> Tensor:
     width = torch.where(upper > lower, upper - lower, (high - low) / 2)
     z = torch.where(width > 0, (numbers - median) / torch.where(width > 0, width, 1.0), 0.0)
     return z / (1 + (z / REACH).square()).sqrt()
+
+
+def shares_of_bins(numbers: Tensor, edges: Tensor) -> Tensor:
+    """numbers (N, n), edges (n, B + 1) from lowest to highest -> (N, n B): the share of each bin that lies below the
+    number. Bins below the number's own are 1, bins above it 0, as are those without width; numbers beyond the edges
+    count as the edge. Piecewise linear encoding: Gorishniy et al., On Embeddings for Numerical Features in Tabular
+    Deep Learning, 2022, section 3.1.
+    """
+    low, high = edges[..., :-1], edges[..., 1:]
+    shares = ((numbers[..., None] - low) / torch.where(high > low, high - low, 1.0)).clamp(0, 1)
+    return torch.where(high > low, shares, 0.0).flatten(-2)

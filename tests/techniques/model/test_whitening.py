@@ -82,14 +82,15 @@ def test_many_chunks_come_to_the_same_covariance_as_one(monkeypatch):
     agrees(whitened(Whitening(), inputs, rows)[0], whole, rtol=1e-9, atol=1e-9)
 
 
-def test_missing_numbers_are_filled_first_and_categories_stay_as_they_are(tmp_path):
+@pytest.mark.parametrize(("scale", "count"), [("standard", 2), ("bins", 2 * 24)])
+def test_missing_numbers_are_filled_first_and_categories_stay_as_they_are(scale, count, tmp_path):
     torch.manual_seed(0)
     rows = ["a,b,kind,y"] + [
         f"{'' if i % 7 == 3 else i % 5},{i % 5 + i % 3},{'xyz'[i % 3]},{'uv'[i % 2]}" for i in range(60)
     ]
     path = tmp_path / "t.csv"
     path.write_text("\n".join(rows))
-    data = load_table(path, target="y")
+    data = load_table(path, target="y", scale=scale)
     inputs = data.inputs.double()
     facts = facts_of(inputs, data.targets.double(), "classes", schema=data.schema)
     plain, model = Seen().double(), Seen().double()
@@ -99,9 +100,9 @@ def test_missing_numbers_are_filled_first_and_categories_stay_as_they_are(tmp_pa
     entering, before = Whitening().rebuild(model, an_at(facts=facts))(inputs), plain(inputs)
 
     assert inputs.isnan().any()
-    flat = before[:, :2].numpy()
-    agrees(entering[:, :2], reference.whitening(flat, flat, 0.01), rtol=1e-6, atol=1e-6)
-    agrees(entering[:, 2:], before[:, 2:], rtol=0, atol=0)
+    flat = before[:, :count].numpy()
+    agrees(entering[:, :count], reference.whitening(flat, flat, 0.01), rtol=1e-6, atol=1e-6)
+    agrees(entering[:, count:], before[:, count:], rtol=0, atol=0)
 
 
 def test_too_many_inputs_are_refused_before_anything_is_counted():

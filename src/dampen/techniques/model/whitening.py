@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -73,7 +72,8 @@ class Whitening:
 
 def _num_numbers(at: At) -> int:
     """The columns of numbers, which come first in a table; all inputs of other data."""
-    return math.prod(at.facts.input_shape) if at.facts.schema is None else len(at.facts.schema.numbers)
+    schema = at.facts.schema
+    return at.facts.num_inputs if schema is None else len(schema.numbers) + at.facts.more_by_bins
 
 
 def _decorrelate(model: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
