@@ -19,7 +19,7 @@ from torch.func import grad, vmap
 from torch.testing import assert_close
 
 from dampen import philox, randomness
-from dampen.randomness import Key, beta, bits, keep, key_of, make_key, normal, permutation, stream, uniform
+from dampen.randomness import Key, beta, bits, keep, key_of, make_key, normal, permutation, seed_torch, stream, uniform
 
 CPU = torch.device("cpu")
 MANY = 200_000
@@ -430,3 +430,11 @@ def test_scales_of_masks_are_rounded_as_torch_rounds(dtype):
     for rate in np.random.default_rng(0).random(2000):
         _, becomes = randomness._mask_numbers(float(rate), dtype)
         same(torch.tensor(becomes), torch.tensor(1 / (1 - rate), dtype=dtype).view(torch.int16))
+
+
+def test_seeding_torch_for_the_cpu_alone_gives_the_numbers_of_manual_seed():
+    with torch.random.fork_rng(devices=[]):
+        seed_torch(5)
+        ours = torch.randn(3)
+        torch.manual_seed(5)
+        assert_close(ours, torch.randn(3), rtol=0, atol=0)

@@ -101,6 +101,15 @@ def permutation(key: Key, length: int) -> Tensor:
     return torch.ops.dampen.permutation(key.words, key.site, length, key.device)
 
 
+def seed_torch(seed: int) -> None:
+    """`torch.manual_seed`, where there is no accelerator for the CPU alone: torch would keep the call, with its
+    traceback, for each kind that might still come (up to 2 ms, and the memory)."""
+    if torch.accelerator.is_available():
+        torch.manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
+
+
 def _scalar(value: Any, key: Key) -> Tensor:
     if isinstance(value, Tensor):
         return value.detach()

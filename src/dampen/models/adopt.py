@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ..data.facts import Facts
 from ..errors import DampenError
+from ..randomness import seed_torch
 from ..tensors import is_allocation_failure
 from .scaling import scaling_of, steps_of
 
@@ -29,7 +30,7 @@ def build(factory: Callable[..., nn.Module], facts: Facts, seed: int, dtype: tor
 
 def _made(factory: Callable[..., nn.Module], facts: Facts, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        seed_torch(seed)
         try:
             model = factory(facts) if takes_facts(factory) else factory()
         except (RuntimeError, MemoryError) as error:

@@ -17,6 +17,7 @@ from ..data.split import Split, split
 from ..errors import DampenError
 from ..models.adopt import adopt, build, check_factory, check_fresh
 from ..models.layout import Layout, layout_of
+from ..randomness import seed_torch
 from ..recipe import Recipe
 from ..settings import BATCH_SIZE, EPOCHS, check_count, check_precision
 from ..techniques.model.dropout import Dropout
@@ -145,7 +146,7 @@ def assembled(
     stages = list(layouts) or [layout_of(model, example)]
     builders = [t for t in recipe.techniques if hasattr(t, "rebuild")]
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        seed_torch(seed)
         for number, technique in enumerate(builders):
             at = At(clock=Clock(0, 0, 0, epochs), facts=facts, layout=stages[number])
             model = technique.rebuild(model, at)

@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_leaves
 from ..contracts import At, Batch, Clock, Tensors, switches, tunables
 from ..models.kinds import NORMS
 from ..models.layout import Layout
-from ..randomness import Key, key_of, permutation
+from ..randomness import Key, key_of, permutation, seed_torch
 from . import lift
 from .forward import Forward
 from .layers import AliveUnits, watched_sites
@@ -262,7 +262,7 @@ def of_members(members: Tensor, theirs: Tensor, others: Tensor) -> Tensor:
 def seeded(seed: int, step: int) -> Iterator[None]:
     """torch's own generators for a while at a state that seed and step decide; afterwards as they were."""
     with torch.random.fork_rng():
-        torch.manual_seed((seed * 1_000_003 + step) % 2**63)
+        seed_torch((seed * 1_000_003 + step) % 2**63)
         yield
 
 
