@@ -26,7 +26,7 @@ CREDIT = Path(__file__).resolve().parents[2] / "shared" / "data" / "tabular" / "
 parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
 parser.add_argument("data", nargs="?", type=Path, default=CREDIT)
 parser.add_argument("--target", default="target", help="the column to predict; default: target")
-parser.add_argument("--scale", default="robust", help="of numbers: standard, quantile or robust; default: robust")
+parser.add_argument("--scale", default="robust", help="of numbers: standard, quantile, robust or bins; default: robust")
 parser.add_argument("--categories", default="embed", help="onehot or embed; default: embed")
 parser.add_argument("--report", type=Path, help="write a page for people to this file")
 for name, value in (("budget", 64), ("seeds", 12), ("epochs", 40)):
