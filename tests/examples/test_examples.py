@@ -69,7 +69,7 @@ SHORTENED = {
     ),
     "table": (
         "--budget 4 --seeds 1 --epochs 1",
-        rf"(?s)^credit-g: 1000 rows, .*by quartiles.*embedded.*\nbaseline: {ACCURACY}\n.*confirmed, 1 fresh seed",
+        rf"(?s)^credit-g: 1000 rows, .*in bins.*\nbaseline: {ACCURACY}\n.*confirmed, 1 fresh seed",
     ),
     "text_transformer": (
         "--seeds 2 --epochs 1",
