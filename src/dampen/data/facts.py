@@ -67,7 +67,7 @@ class Facts:
 
     @property
     def num_inputs(self) -> int:
-        """What a network's first layer gets of a row: its features, columns in bins as so many."""
+        """What a network's first layer gets of a row: its features, and of a number in bins one input per bin."""
         return math.prod(self.input_shape) if self.schema is None else len(self.schema.features) + self.more_by_bins
 
     @property
